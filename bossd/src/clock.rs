@@ -1,0 +1,88 @@
+//! The two-clock rule: [`now`] reads BOOTTIME and RAW together, and [`Alarm`] is the timer that
+//! everything waits with. It is armed on BOOTTIME (there is no timerfd on RAW); whoever it wakes
+//! reads both clocks again (protocol.md 7). Nothing here or elsewhere uses `std::time::Instant`.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+
+use election::{Moment, Span};
+use nix::sys::time::TimeSpec;
+use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
+use nix::time::{ClockId as Clock, clock_gettime};
+use tokio::io::unix::AsyncFd;
+
+/// Both clocks, read now.
+pub fn now() -> Moment {
+    Moment { boot: read(Clock::CLOCK_BOOTTIME), raw: read(Clock::CLOCK_MONOTONIC_RAW) }
+}
+
+fn read(clock: Clock) -> u64 {
+    let time = clock_gettime(clock).expect("BOOTTIME and MONOTONIC_RAW exist since Linux 2.6.39");
+    u64::try_from(time.tv_sec()).expect("these clocks start at zero") * 1_000_000_000
+        + u64::try_from(time.tv_nsec()).expect("nanoseconds are not negative")
+}
+
+/// A timer on CLOCK_BOOTTIME that fires once per setting.
+#[derive(Debug)]
+pub struct Alarm {
+    timer: AsyncFd<TimerFd>,
+}
+
+impl Alarm {
+    /// A timer that is not set. Needs a running tokio runtime with IO.
+    pub fn new() -> io::Result<Self> {
+        let flags = TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC;
+        let timer = TimerFd::new(ClockId::CLOCK_BOOTTIME, flags)?;
+        Ok(Self { timer: AsyncFd::new(timer)? })
+    }
+
+    /// Fires when BOOTTIME reaches `moment.boot`; at once when that has passed.
+    pub fn set(&self, moment: Moment) -> io::Result<()> {
+        // Zero would disarm the timer.
+        let at = std::time::Duration::from_nanos(moment.boot.max(1));
+        self.timer.get_ref().set(
+            Expiration::OneShot(TimeSpec::from_duration(at)),
+            TimerSetTimeFlags::TFD_TIMER_ABSTIME,
+        )?;
+        Ok(())
+    }
+
+    /// Waits until the timer fires. Cancelling is harmless: the firing is kept.
+    pub async fn fired(&self) -> io::Result<()> {
+        loop {
+            let mut ready = self.timer.readable().await?;
+            let mut count = [0_u8; 8];
+            match nix::unistd::read(self.timer.get_ref().as_fd(), &mut count) {
+                Ok(_) => return Ok(()),
+                Err(nix::errno::Errno::EAGAIN) => ready.clear_ready(),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+/// Waits for `span` on BOOTTIME: for pauses that no safety depends on.
+pub async fn pause(span: Span) -> io::Result<()> {
+    let alarm = Alarm::new()?;
+    alarm.set(now().plus(span))?;
+    alarm.fired().await
+}
+
+/// Waits until both clocks have reached `moment`.
+pub async fn until_both(moment: Moment) -> io::Result<()> {
+    let alarm = Alarm::new()?;
+    loop {
+        let left = moment.left_until_both(now());
+        if left == Span::ZERO {
+            return Ok(());
+        }
+        alarm.set(now().plus(left))?;
+        alarm.fired().await?;
+    }
+}
+
+impl AsRawFd for Alarm {
+    fn as_raw_fd(&self) -> std::os::fd::RawFd {
+        self.timer.as_raw_fd()
+    }
+}
