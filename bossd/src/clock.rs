@@ -3,7 +3,7 @@
 //! reads both clocks again (protocol.md 7). Nothing here or elsewhere uses `std::time::Instant`.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 
 use election::{Moment, Span};
 use nix::sys::time::TimeSpec;
@@ -25,7 +25,7 @@ fn read(clock: Clock) -> u64 {
 /// A timer on CLOCK_BOOTTIME that fires once per setting.
 #[derive(Debug)]
 pub struct Alarm {
-    timer: AsyncFd<TimerFd>,
+    timer: AsyncFd<Timer>,
 }
 
 impl Alarm {
@@ -33,14 +33,14 @@ impl Alarm {
     pub fn new() -> io::Result<Self> {
         let flags = TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC;
         let timer = TimerFd::new(ClockId::CLOCK_BOOTTIME, flags)?;
-        Ok(Self { timer: AsyncFd::new(timer)? })
+        Ok(Self { timer: AsyncFd::new(Timer(timer))? })
     }
 
     /// Fires when BOOTTIME reaches `moment.boot`; at once when that has passed.
     pub fn set(&self, moment: Moment) -> io::Result<()> {
         // Zero would disarm the timer.
         let at = std::time::Duration::from_nanos(moment.boot.max(1));
-        self.timer.get_ref().set(
+        self.timer.get_ref().0.set(
             Expiration::OneShot(TimeSpec::from_duration(at)),
             TimerSetTimeFlags::TFD_TIMER_ABSTIME,
         )?;
@@ -52,7 +52,7 @@ impl Alarm {
         loop {
             let mut ready = self.timer.readable().await?;
             let mut count = [0_u8; 8];
-            match nix::unistd::read(self.timer.get_ref().as_fd(), &mut count) {
+            match nix::unistd::read(self.timer.get_ref().0.as_fd(), &mut count) {
                 Ok(_) => return Ok(()),
                 Err(nix::errno::Errno::EAGAIN) => ready.clear_ready(),
                 Err(error) => return Err(error.into()),
@@ -81,8 +81,12 @@ pub async fn until_both(moment: Moment) -> io::Result<()> {
     }
 }
 
-impl AsRawFd for Alarm {
-    fn as_raw_fd(&self) -> std::os::fd::RawFd {
-        self.timer.as_raw_fd()
+/// What tokio wants to watch: nix gives the timer only as a borrowed descriptor.
+#[derive(Debug)]
+struct Timer(TimerFd);
+
+impl AsRawFd for Timer {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_fd().as_raw_fd()
     }
 }
