@@ -36,6 +36,7 @@ pub struct Term(pub u64);
 
 impl Term {
     /// The term after this one.
+    #[must_use]
     pub fn next(self) -> Self {
         Self(self.0 + 1)
     }
