@@ -1,0 +1,242 @@
+//! The graceful end of a boss: let go, publish that nothing is claimed, tell the successor to
+//! take over (V4). A handover that does not come about leaves the leader leading, its epoch spent.
+
+use crate::boss::Phase;
+use crate::command::CommandError;
+use crate::id::NodeId;
+use crate::leader::Leader;
+use crate::message::{Envelope, Message, VoteKind};
+use crate::moment::Moment;
+#[cfg(feature = "mutants")]
+use crate::mutant::Mutant;
+use crate::node::{Node, Standing};
+use crate::note::Note;
+use crate::ready::Reason;
+
+/// A handover under way.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Handover {
+    /// The chosen successor; None takes the best.
+    pub to: Option<NodeId>,
+    pub reason: Reason,
+    pub stage: Stage,
+}
+
+/// How far it has come.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Stage {
+    /// Effects end.
+    LettingGo,
+    /// Nothing is in effect; the cluster state is to say so.
+    Publishing { since: Moment },
+    /// The successor was told.
+    Sent { to: NodeId, at: Moment },
+}
+
+impl Leader {
+    /// Begins, or gives the one that has not yet been sent another reason.
+    pub(crate) fn begin_handover(&mut self, to: Option<NodeId>, reason: Reason) {
+        match &mut self.handover {
+            Some(Handover { stage: Stage::Sent { .. }, .. }) => {}
+            Some(handover) => {
+                handover.to = to.or(handover.to.take());
+                handover.reason = reason;
+            }
+            None => self.handover = Some(Handover { to, reason, stage: Stage::LettingGo }),
+        }
+    }
+}
+
+impl Node {
+    /// The next step of the handover. Called after every event.
+    pub(crate) fn advance_handover(&mut self, now: Moment) {
+        let Standing::Leader(leader) = &self.standing else { return };
+        let Some(handover) = leader.handover.clone() else { return };
+        let patience = self.hard.state.timing.lease.times(2);
+        match handover.stage {
+            Stage::LettingGo => {
+                if self.phase == Phase::Idle && leader.released && self.runner.is_idle() {
+                    if handover.reason == Reason::DiskRefused {
+                        // Nothing can be published: Released needs no write.
+                        return self.abdicate(now, handover.reason);
+                    }
+                    self.set_stage(Stage::Publishing { since: now });
+                    self.advance_handover(now);
+                }
+            }
+            Stage::Publishing { since } => {
+                if since.plus(patience).over_when_both(now) {
+                    self.give_up_handover(now, None);
+                } else if self.is_release_committed() {
+                    self.tell_successor(now, &handover);
+                }
+            }
+            Stage::Sent { to, at } => {
+                if at.plus(patience).over_when_both(now) {
+                    self.give_up_handover(now, Some(to));
+                }
+            }
+        }
+    }
+
+    /// Whether the cluster knows that nothing of this leader is claimed, and what goes with it.
+    fn is_release_committed(&self) -> bool {
+        let Standing::Leader(leader) = &self.standing else { return false };
+        self.is_committed()
+            && self.own_claim().is_none()
+            && leader.hold_off_me.is_none()
+            && !leader.set_stay
+    }
+
+    fn tell_successor(&mut self, now: Moment, handover: &Handover) {
+        let chosen = match (&handover.to, handover.reason) {
+            (Some(to), _) if self.is_fit(to, now) => Some(to.clone()),
+            // An operator's choice is not replaced by another node.
+            (Some(_), Reason::Switchover) => None,
+            _ => self.best_successor(now),
+        };
+        match chosen {
+            Some(to) if self.is_caught_up(&to) => {
+                let version = self.hard.state.version;
+                self.note(Note::HandingOver { to: to.clone(), reason: handover.reason });
+                self.send(to.clone(), Message::TakeOver { version });
+                self.set_stage(Stage::Sent { to, at: now });
+            }
+            Some(_) => {}
+            None if self.leaving => self.give_up_handover(now, None),
+            None => {}
+        }
+    }
+
+    fn set_stage(&mut self, stage: Stage) {
+        if let Standing::Leader(leader) = &mut self.standing
+            && let Some(handover) = &mut leader.handover
+        {
+            handover.stage = stage;
+        }
+    }
+
+    fn give_up_handover(&mut self, now: Moment, to: Option<NodeId>) {
+        self.note(Note::HandoverFailed { to });
+        if let Standing::Leader(leader) = &mut self.standing {
+            leader.handover = None;
+        }
+        if self.leaving {
+            self.abdicate(now, Reason::Leaving);
+        }
+    }
+
+    /// A leader whose epoch is spent and that has no handover under way: one that cannot be boss
+    /// looks for another; one that can renews (R2).
+    pub(crate) fn seek_successor(&mut self, now: Moment) {
+        if self.leaving {
+            self.abdicate(now, Reason::Leaving);
+        } else if self.ineligible(&self.me, now).is_some()
+            && let Some(best) = self.best_successor(now)
+            && let Standing::Leader(leader) = &mut self.standing
+        {
+            leader.begin_handover(Some(best), Reason::Ineligible);
+        }
+    }
+
+    /// The best node that could take over now.
+    pub(crate) fn best_successor(&self, now: Moment) -> Option<NodeId> {
+        self.ranking(now)
+            .into_iter()
+            .find(|node| **node != self.me && self.is_fit(node, now))
+            .cloned()
+    }
+
+    fn is_fit(&self, node: &NodeId, now: Moment) -> bool {
+        self.unfit(node, now).is_none()
+    }
+
+    /// Why `node` could not take over now; None if it could.
+    pub(crate) fn unfit(&self, node: &NodeId, now: Moment) -> Option<String> {
+        let Standing::Leader(leader) = &self.standing else {
+            return Some("this node does not lead".to_owned());
+        };
+        if let Some(why) = self.ineligible(node, now) {
+            return Some(why.to_string());
+        }
+        let fresh = self.hard.state.timing.lease;
+        let Some(progress) = leader.progress.get(node) else {
+            return Some("it has not answered".to_owned());
+        };
+        match progress.heard {
+            Some(heard) if heard.elapsed(now) < fresh => {}
+            Some(heard) => return Some(format!("silent for {}", heard.elapsed(now))),
+            None => return Some("it has not answered".to_owned()),
+        }
+        if !progress.facts.ready {
+            return Some("its hooks are not in order, or it is stopping".to_owned());
+        }
+        (!progress.facts.disk_ok).then(|| "its disk refuses writes".to_owned())
+    }
+
+    fn is_caught_up(&self, node: &NodeId) -> bool {
+        let Standing::Leader(leader) = &self.standing else { return false };
+        let accepted = leader.progress.get(node).and_then(|p| p.accepted);
+        accepted == Some(self.hard.state.version)
+    }
+
+    /// Why nobody could take over, for an operator.
+    pub(crate) fn nobody_eligible(&self, now: Moment) -> CommandError {
+        let reasons: Vec<String> = self
+            .hard
+            .state
+            .members
+            .iter()
+            .filter(|(name, _)| **name != self.me)
+            .filter_map(|(name, _)| self.unfit(name, now).map(|why| format!("{name}: {why}")))
+            .collect();
+        let text =
+            if reasons.is_empty() { "there is no other".to_owned() } else { reasons.join("; ") };
+        CommandError::NobodyEligible(text)
+    }
+
+    /// V4: a released boss asks this node to take over.
+    pub(crate) fn handle_take_over(
+        &mut self,
+        now: Moment,
+        env: &Envelope,
+        version: crate::id::Version,
+    ) {
+        if let Some(why) = self.why_not_take_over(now, env, version) {
+            let node = env.from.clone();
+            self.note(Note::Ignored { node, what: "take-over", rule: "V4", why });
+            return;
+        }
+        let from = env.from.clone();
+        let kind = VoteKind::Handover { from, incarnation: env.incarnation, term: env.term };
+        let term = self.hard.term.next();
+        self.start_vote(now, term, kind);
+    }
+
+    fn why_not_take_over(
+        &self,
+        now: Moment,
+        env: &Envelope,
+        version: crate::id::Version,
+    ) -> Option<&'static str> {
+        #[cfg(feature = "mutants")]
+        if self.is(Mutant::V4FollowsLateTakeOver) {
+            return None;
+        }
+        let promised =
+            self.promise.is_to(&env.from, env.incarnation) && self.promise.term == env.term;
+        if env.term != self.hard.term || !matches!(self.standing, Standing::Follower) {
+            Some("it is late: the term has moved on")
+        } else if !promised {
+            Some("the promise is not to it in this term")
+        } else if version != self.hard.state.version {
+            Some("this node does not have that version")
+        } else if self.phase != Phase::Idle || !self.runner.is_idle() {
+            Some("this node is still letting go")
+        } else if self.ineligible(&self.me, now).is_some() {
+            Some("this node is not eligible")
+        } else {
+            None
+        }
+    }
+}

@@ -1,0 +1,595 @@
+//! The leader: heartbeats and the lease they earn (E1, L1, L2), versions and their commit (K1),
+//! and the operator's orders that become versions.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use crate::boss::{Phase, Window};
+use crate::cluster_state::{Cause, Claim, ClusterState, HistoryEntry, HoldOffCause};
+use crate::command::{Answer, Command, CommandError};
+use crate::handover::Handover;
+use crate::id::{Epoch, NodeId, Term, Version};
+use crate::lease::{Lease, Promise};
+use crate::members::Drained;
+use crate::message::{Facts, Message};
+use crate::moment::Moment;
+#[cfg(feature = "mutants")]
+use crate::mutant::Mutant;
+use crate::node::{Node, ReleasedWord, Standing};
+use crate::note::Note;
+use crate::quorum::acknowledged;
+use crate::ready::{Act, Effect, Reason};
+use crate::refresh::Refresh;
+
+/// How many heartbeats may be unanswered before the oldest is forgotten: at h = L/4 this is
+/// sixteen leases.
+const SENT: usize = 64;
+/// How many orders may wait for a version.
+pub(crate) const MOST_ORDERS: usize = 16;
+
+/// How a leader came to its term.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Ground {
+    Elected,
+    Handover,
+    Renewed,
+}
+
+/// What only a leader has.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Leader {
+    /// The term that it leads; during a refresh the hard state's term is higher.
+    pub term: Term,
+    /// Read after the event that won it.
+    pub elected_at: Moment,
+    pub ground: Ground,
+    pub votes: Vec<NodeId>,
+    /// How W2 was met, for the log.
+    pub window: &'static str,
+    /// Nothing of this term will become active.
+    pub released: bool,
+    pub lease: Option<Lease>,
+    /// The epoch of the own claim.
+    pub epoch: Option<Epoch>,
+    pub committed: Version,
+    pub progress: BTreeMap<NodeId, Progress>,
+    sent: VecDeque<(u64, Moment)>,
+    seq: u64,
+    next_heartbeat: Moment,
+    pub handover: Option<Handover>,
+    /// To be published with the release.
+    pub hold_off_me: Option<HoldOffCause>,
+    pub set_stay: bool,
+    pub better_since: Option<(NodeId, Moment)>,
+    pub refresh: Option<Refresh>,
+    /// R1: a member is in this higher term.
+    pub higher_term: Option<Term>,
+    pub orders: VecDeque<(u64, Command)>,
+    /// Answered when this version is committed.
+    answers: Vec<u64>,
+}
+
+/// What a leader knows of another member.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub(crate) struct Progress {
+    /// L1: the send moment of the newest heartbeat that it acknowledged.
+    pub acked: Option<Moment>,
+    /// K1: the version that it replied with in this term.
+    pub accepted: Option<Version>,
+    pub facts: Facts,
+    pub heard: Option<Moment>,
+    published: Option<Moment>,
+}
+
+impl Leader {
+    pub(crate) fn cause(&self) -> Cause {
+        match self.ground {
+            Ground::Elected => Cause::Elected,
+            Ground::Handover => Cause::Handover,
+            Ground::Renewed => Cause::Renewed,
+        }
+    }
+
+    pub(crate) fn next_heartbeat(&self) -> Moment {
+        self.next_heartbeat
+    }
+
+    /// R2: as freshly elected, under a new epoch.
+    pub(crate) fn renew(&mut self, now: Moment, votes: Vec<NodeId>) {
+        self.ground = Ground::Renewed;
+        self.votes = votes;
+        self.elected_at = now;
+        self.released = false;
+        self.epoch = None;
+        self.lease = None;
+        // What was acknowledged before the renewal may have promised nothing (V5).
+        for progress in self.progress.values_mut() {
+            progress.acked = None;
+        }
+    }
+
+    /// After a change of term: heartbeats go out at once, earlier ones no longer count.
+    pub(crate) fn enter_term(&mut self, term: Term, now: Moment) {
+        self.term = term;
+        self.next_heartbeat = now;
+        self.sent.clear();
+        self.higher_term = self.higher_term.filter(|higher| *higher > term);
+        for progress in self.progress.values_mut() {
+            progress.accepted = None;
+        }
+    }
+}
+
+impl Node {
+    /// E1.
+    pub(crate) fn become_leader(&mut self, now: Moment, ground: Ground, votes: Vec<NodeId>) {
+        let term = self.hard.term;
+        self.promise = Promise { until: now, to: Some((self.me.clone(), self.incarnation)), term };
+        self.leader = Some(self.me.clone());
+        self.phase = Phase::Waiting;
+        let what = if ground == Ground::Handover { " by handover" } else { "" };
+        self.note(Note::BecameLeader { term, votes: votes.clone(), ground: what });
+        self.standing = Standing::Leader(Box::new(Leader {
+            term,
+            elected_at: now,
+            ground,
+            votes,
+            window: "nobody had effects",
+            released: false,
+            lease: None,
+            epoch: None,
+            committed: Version::default(),
+            progress: BTreeMap::new(),
+            sent: VecDeque::new(),
+            seq: 0,
+            next_heartbeat: now,
+            handover: None,
+            hold_off_me: None,
+            set_stay: false,
+            better_since: None,
+            refresh: None,
+            higher_term: None,
+            orders: VecDeque::new(),
+            answers: Vec::new(),
+        }));
+        self.restamp(now);
+        if let Window::Open(left) = self.window(now) {
+            let predecessor = match &self.hard.state.claim {
+                Claim::Held(held) => Some(held.node.clone()),
+                Claim::Unknown | Claim::None => None,
+            };
+            self.note(Note::WaitingForFence { predecessor, left });
+        }
+    }
+
+    /// E1, R1: the state again, as a version of this term, so that it can be committed. After a
+    /// handover it carries the claim already: the predecessor has none any more.
+    pub(crate) fn restamp(&mut self, now: Moment) {
+        #[cfg(feature = "mutants")]
+        if self.is(Mutant::E1SkipsRestamp) {
+            return;
+        }
+        let Standing::Leader(leader) = &self.standing else { return };
+        let early = leader.ground == Ground::Handover
+            && leader.epoch.is_none()
+            && self.hard.state.claim == Claim::None
+            && self.hard.state.paused.is_none()
+            && self.runner.is_idle()
+            && self.ineligible(&self.me, now).is_none();
+        #[cfg(feature = "mutants")]
+        let early = early || (self.is(Mutant::W2ClaimsEarly) && leader.epoch.is_none());
+        let mut next = self.edition();
+        self.bind_incarnations(&mut next);
+        if early {
+            self.write_claim(&mut next);
+        }
+        self.publish(now, next);
+    }
+
+    /// Everything that a leader does by itself, after every event.
+    pub(crate) fn lead(&mut self, now: Moment) {
+        self.renew_lease(now);
+        if self.has_lost_its_lease(now) {
+            return;
+        }
+        self.watch_commit();
+        self.advance_refresh(now);
+        self.heartbeat_if_due(now);
+        if matches!(&self.standing, Standing::Leader(l) if l.refresh.is_none()) {
+            self.live_as_boss(now);
+            self.advance_handover(now);
+            self.publish_if_due(now);
+        }
+    }
+
+    /// L1: what a majority acknowledged, counted from the moment that was SENT.
+    fn renew_lease(&mut self, now: Moment) {
+        let Standing::Leader(leader) = &mut self.standing else { return };
+        #[cfg(feature = "mutants")]
+        if self.mutant == Some(Mutant::L2KeepsActing) && leader.lease.is_some() {
+            let forever = now.plus(self.hard.state.timing.lease);
+            leader.lease = Some(Lease { until: forever });
+        }
+        let me = &self.me;
+        let progress = &leader.progress;
+        let quorum = acknowledged(&self.hard.state.members, |voter| {
+            if voter == me { Some(now) } else { progress.get(voter)?.acked }
+        });
+        let Some(since) = quorum else { return };
+        let until = since.plus(self.hard.state.timing.lease);
+        if leader.lease.is_some_and(|lease| lease.is_over(now)) {
+            // L2 comes first: a lease that was held and is over is never revived.
+            return;
+        }
+        let longer = leader.lease.map_or(until, |lease| lease.until.latest(until));
+        if leader.lease.is_some_and(|lease| lease.until == longer) {
+            return;
+        }
+        let lease = Lease { until: longer };
+        leader.lease = Some(lease);
+        self.campaign.without_lease = 0;
+        if !leader.released {
+            self.own_lease = Some(lease);
+            #[cfg(feature = "mutants")]
+            if self.phase == Phase::Demoting && self.is(Mutant::X3StopsExtending) {
+                return;
+            }
+            if self.phase.has_permit() {
+                self.act(Act::Extend { epoch: self.runner.sent, until: longer });
+            }
+        }
+    }
+
+    /// L2.
+    fn has_lost_its_lease(&mut self, now: Moment) -> bool {
+        let Standing::Leader(leader) = &self.standing else { return true };
+        let promise = self.hard.state.timing.promise();
+        let reason = match leader.lease {
+            Some(lease) if lease.is_over(now) => Reason::LeaseOver,
+            None if leader.elected_at.plus(promise).over_when_both(now) => Reason::NoLease,
+            Some(_) | None => return false,
+        };
+        #[cfg(feature = "mutants")]
+        if self.is(Mutant::L2KeepsActing) {
+            return false;
+        }
+        if reason == Reason::NoLease {
+            let doubled = promise.times(1 << self.campaign.without_lease.min(6));
+            self.campaign.without_lease = self.campaign.without_lease.saturating_add(1);
+            self.campaign.not_before = now.plus(doubled);
+        }
+        self.leave_leadership(reason);
+        true
+    }
+
+    /// Stops leading, for whatever reason; what is in effect ends at once. An unreleased lease
+    /// goes on withholding this node's vote (V2).
+    pub(crate) fn leave_leadership(&mut self, reason: Reason) {
+        let Standing::Leader(leader) = &mut self.standing else { return };
+        let (term, released) = (leader.term, leader.released);
+        let lost = leader.answers.drain(..).chain(leader.orders.drain(..).map(|(id, _)| id));
+        let lost: Vec<u64> = lost.collect();
+        let handed_over = released && reason == Reason::HigherTerm;
+        self.standing = Standing::Follower;
+        self.leader = None;
+        for id in lost {
+            let error = CommandError::TryAgain("leadership was lost on the way");
+            self.outbox.push(0, Effect::Answer { id, answer: Answer::Refused(error) });
+        }
+        if !handed_over {
+            self.note(Note::SteppedDown { term, reason });
+        }
+        if self.phase == Phase::Waiting && self.runner.is_idle() && self.own_claim().is_some() {
+            // The claim was written, no permit was sent: nothing of it will become active.
+            let claimed = self.own_claim().map(|held| held.epoch).unwrap_or_default();
+            let epoch = self.runner.idle.max(claimed);
+            self.own_word = Some(ReleasedWord { epoch, term });
+        }
+        self.fence(reason);
+        self.announce_released(None);
+    }
+
+    /// Lets everybody choose again at once: nothing of this node is active, and it goes.
+    pub(crate) fn abdicate(&mut self, now: Moment, reason: Reason) {
+        let Standing::Leader(leader) = &self.standing else { return };
+        let claimed = self.own_claim().map(|held| held.epoch).unwrap_or_default();
+        let word = ReleasedWord { epoch: self.runner.idle.max(claimed), term: leader.term };
+        self.own_word = Some(word);
+        self.own_lease = None;
+        self.leave_leadership(reason);
+        self.send_released(word, None);
+    }
+
+    fn heartbeat_if_due(&mut self, now: Moment) {
+        let Standing::Leader(leader) = &mut self.standing else { return };
+        if leader.refresh.is_some() || !leader.next_heartbeat.over_when_either(now) {
+            return;
+        }
+        leader.seq += 1;
+        leader.sent.push_back((leader.seq, now));
+        if leader.sent.len() > SENT {
+            leader.sent.pop_front();
+        }
+        leader.next_heartbeat = now.plus(self.hard.state.timing.heartbeat);
+        let message = Message::Heartbeat {
+            seq: leader.seq,
+            version: self.durable.state.version,
+            promise: self.hard.state.timing.promise(),
+            phase: self.phase,
+            epoch: leader.epoch,
+        };
+        self.send_beside_to_all(&message);
+    }
+
+    /// L1, and what the leader should know of the voter.
+    pub(crate) fn handle_heartbeat_reply(
+        &mut self,
+        now: Moment,
+        from: &NodeId,
+        term: Term,
+        seq: Option<u64>,
+        version: Version,
+        facts: Facts,
+    ) {
+        let again = self.hard.state.timing.lease;
+        let current = self.durable.state.version;
+        let Standing::Leader(leader) = &mut self.standing else { return };
+        let (Some(seq), true) = (seq, term == leader.term) else { return };
+        let sent = leader.sent.iter().find(|(s, _)| *s == seq).map(|(_, moment)| *moment);
+        #[cfg(feature = "mutants")]
+        let sent = if self.mutant == Some(Mutant::L1CountsFromReceipt) { Some(now) } else { sent };
+        let progress = leader.progress.entry(from.clone()).or_default();
+        progress.facts = facts;
+        progress.heard = Some(now);
+        if let Some(sent) = sent {
+            progress.acked = Some(progress.acked.map_or(sent, |acked| acked.latest(sent)));
+        }
+        let quiet = progress.published.is_none_or(|at| at.plus(again).over_when_both(now));
+        if version < current && quiet {
+            progress.published = Some(now);
+            let state = self.hard.state.clone();
+            self.send(from.clone(), Message::Publish { state });
+        }
+    }
+
+    /// K1.
+    pub(crate) fn handle_publish_reply(
+        &mut self,
+        now: Moment,
+        from: &NodeId,
+        term: Term,
+        version: Version,
+    ) {
+        let Standing::Leader(leader) = &mut self.standing else { return };
+        if term != leader.term {
+            return;
+        }
+        let progress = leader.progress.entry(from.clone()).or_default();
+        progress.accepted = Some(version);
+        progress.heard = Some(now);
+    }
+
+    /// K1: a majority of the voters replied with exactly this version, in the term that I lead.
+    fn watch_commit(&mut self) {
+        let version = self.hard.state.version;
+        let own = self.durable.state.version == version;
+        let Standing::Leader(leader) = &mut self.standing else { return };
+        if leader.committed == version || version.term != leader.term {
+            return;
+        }
+        let members = &self.hard.state.members;
+        let have = members
+            .voting()
+            .filter(|voter| {
+                let theirs = leader.progress.get(*voter).and_then(|p| p.accepted);
+                if **voter == self.me { own } else { theirs == Some(version) }
+            })
+            .count();
+        #[cfg(feature = "mutants")]
+        let have = if self.mutant == Some(Mutant::K1CommitsAlone) { have + 99 } else { have };
+        if have < members.quorum() {
+            return;
+        }
+        leader.committed = version;
+        self.note(Note::Committed { version });
+        self.answer_orders();
+    }
+
+    /// What was ordered is committed, or was so already.
+    fn answer_orders(&mut self) {
+        let Standing::Leader(leader) = &mut self.standing else { return };
+        for id in std::mem::take(&mut leader.answers) {
+            self.outbox.push(0, Effect::Answer { id, answer: Answer::Done });
+        }
+    }
+
+    /// Whether this leader's current version is committed.
+    pub(crate) fn is_committed(&self) -> bool {
+        matches!(&self.standing, Standing::Leader(l) if l.committed == self.hard.state.version)
+    }
+
+    /// One uncommitted version at a time: what has gathered meanwhile becomes the next.
+    fn publish_if_due(&mut self, now: Moment) {
+        #[cfg(feature = "mutants")]
+        let restamped = self.is_committed() || self.is(Mutant::E1SkipsRestamp);
+        #[cfg(not(feature = "mutants"))]
+        let restamped = self.is_committed();
+        if !restamped || !self.facts.disk_ok {
+            return;
+        }
+        let mut next = self.edition();
+        let before = next.clone();
+        self.bind_incarnations(&mut next);
+        self.carry_out_orders(&mut next);
+        self.end_hold_offs(&mut next, now);
+        self.settle_claim(&mut next, now);
+        if self.phase == Phase::Boss && next.hold_offs.get(&self.me).is_some_and(|h| h.ended) {
+            // A promote that succeeded ends the doubling.
+            next.hold_offs.remove(&self.me);
+        }
+        if next != before {
+            self.publish(now, next);
+        } else {
+            self.answer_orders();
+        }
+    }
+
+    /// The state as the next version.
+    fn edition(&self) -> ClusterState {
+        let mut next = (*self.hard.state).clone();
+        next.version = Version { term: self.leading_term(), index: next.version.index + 1 };
+        next
+    }
+
+    fn leading_term(&self) -> Term {
+        match &self.standing {
+            Standing::Leader(leader) => leader.term,
+            _ => self.hard.term,
+        }
+    }
+
+    fn publish(&mut self, now: Moment, next: ClusterState) {
+        let state = Arc::new(next);
+        self.hard.state = state.clone();
+        self.outbox.changed();
+        self.time_hold_offs(now);
+        if let Standing::Leader(leader) = &mut self.standing {
+            for progress in leader.progress.values_mut() {
+                progress.published = Some(now);
+            }
+        }
+        self.send_to_all(&Message::Publish { state });
+    }
+
+    /// Section 6: the lives that authenticated Hellos proved are bound.
+    fn bind_incarnations(&self, next: &mut ClusterState) {
+        let unbound: Vec<NodeId> = next
+            .members
+            .iter()
+            .filter(|(_, member)| member.incarnation.is_none())
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in unbound {
+            let life = if name == self.me {
+                Some(self.incarnation)
+            } else {
+                self.peers.get(&name).map(|peer| peer.incarnation)
+            };
+            if let Some(life) = life {
+                next.members.bind(&name, life);
+            }
+        }
+    }
+
+    fn carry_out_orders(&mut self, next: &mut ClusterState) {
+        let Standing::Leader(leader) = &mut self.standing else { return };
+        for (id, order) in std::mem::take(&mut leader.orders) {
+            match order {
+                Command::Drain { node, until, reason, .. } => {
+                    next.members.set_drained(&node, Some(Drained { until, reason }));
+                }
+                Command::Undrain { node } => next.members.set_drained(&node, None),
+                Command::Pause { until, reason } => {
+                    next.paused = Some(crate::cluster_state::Paused { until, reason });
+                }
+                Command::Resume => next.paused = None,
+                Command::Clear { node } => {
+                    next.hold_offs.remove(&node);
+                }
+                Command::Resign { .. }
+                | Command::Switchover { .. }
+                | Command::Confirm { .. }
+                | Command::Leave
+                | Command::SetReady(_) => {}
+            }
+            leader.answers.push(id);
+        }
+    }
+
+    /// A hold-off that is over by the leader's clock is over for all.
+    fn end_hold_offs(&mut self, next: &mut ClusterState, now: Moment) {
+        let over: Vec<NodeId> = self
+            .hold_off_ends
+            .iter()
+            .filter(|(_, (_, end))| end.over_when_both(now))
+            .map(|(node, _)| node.clone())
+            .collect();
+        for node in over {
+            if let Some(hold_off) = next.hold_offs.get_mut(&node)
+                && !hold_off.ended
+            {
+                hold_off.ended = true;
+                self.note(Note::HoldOffEnded { node });
+            }
+        }
+    }
+
+    /// W3 and X6: the own claim, before the first effect; None, after the last.
+    fn settle_claim(&mut self, next: &mut ClusterState, now: Moment) {
+        let Standing::Leader(leader) = &self.standing else { return };
+        if leader.released {
+            if self.phase == Phase::Idle && self.runner.is_idle() {
+                self.settle_release(next);
+            }
+        } else if self.phase == Phase::Waiting
+            && leader.epoch.is_none()
+            && leader.handover.is_none()
+            && self.claim_waits_for(now).is_none()
+        {
+            if let Window::Closed(how) = self.window(now) {
+                if let Standing::Leader(leader) = &mut self.standing {
+                    leader.window = how;
+                }
+                self.note(Note::WindowClosed { how });
+            }
+            self.write_claim(next);
+        }
+    }
+
+    /// X6: None over the own claim only; a predecessor's stays as it is.
+    fn settle_release(&mut self, next: &mut ClusterState) {
+        let mine = match &next.claim {
+            Claim::Held(held) => self.is_mine(held),
+            Claim::Unknown | Claim::None => false,
+        };
+        #[cfg(feature = "mutants")]
+        let mine = mine || self.is(Mutant::WaitingErasesForeignClaim);
+        if mine {
+            next.claim = Claim::None;
+        }
+        let Standing::Leader(leader) = &mut self.standing else { return };
+        let set_stay = std::mem::take(&mut leader.set_stay);
+        if let Some(cause) = leader.hold_off_me.take() {
+            next.hold_off(&self.me, cause);
+            if let Some(hold_off) = next.hold_offs.get(&self.me) {
+                let (node, span) = (self.me.clone(), hold_off.span);
+                self.note(Note::HeldOff { node, cause, span });
+            }
+        }
+        next.stay |= set_stay;
+    }
+
+    fn write_claim(&mut self, next: &mut ClusterState) {
+        let Standing::Leader(leader) = &self.standing else { return };
+        let held = self.claim_to_publish(leader, leader.term);
+        let entry =
+            HistoryEntry { epoch: held.epoch, node: self.me.clone(), cause: leader.cause() };
+        if leader.ground == Ground::Elected {
+            // An unclean change ends what a switchover had set.
+            next.stay = false;
+        }
+        next.claim = Claim::Held(held.clone());
+        if next.history.last().is_none_or(|last| last.epoch < held.epoch) {
+            next.record(entry);
+        }
+        if let Standing::Leader(leader) = &mut self.standing {
+            leader.epoch = Some(held.epoch);
+        }
+    }
+}
+
+impl Lease {
+    fn is_over(&self, now: Moment) -> bool {
+        !self.is_live(now)
+    }
+}

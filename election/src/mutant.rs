@@ -1,0 +1,115 @@
+//! Deliberate faults, each the breaking of one rule, so that scripts, model and simulator can
+//! show that they would notice. They exist only with the feature `mutants`, which release builds
+//! refuse.
+
+#[cfg(all(feature = "mutants", not(debug_assertions)))]
+compile_error!("the feature `mutants` breaks the election on purpose: never in a release build");
+
+macro_rules! mutants {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// One broken rule.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+        pub enum Mutant {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Mutant {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The name that scripts use.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$name => stringify!($name),)*
+                }
+            }
+        }
+    };
+}
+
+mutants! {
+    /// T0: the pre-vote proposes one above the own term, whatever was seen.
+    T0IgnoresTermsSeen,
+    /// V1: a running promise does not withhold votes.
+    V1VotesWithinPromise,
+    /// V2: a live lease does not withhold votes.
+    V2VotesWithinOwnLease,
+    /// V3: the candidate's version is not compared.
+    V3IgnoresVersion,
+    /// V3: a second vote in the same term.
+    V3VotesTwice,
+    /// V4: handover votes are treated as normal ones.
+    V4RefusesHandover,
+    /// V4: a TakeOver of an old term is followed.
+    V4FollowsLateTakeOver,
+    /// V5: Released is ignored.
+    V5IgnoresReleased,
+    /// V5: Released ends a promise of a later term.
+    V5WithoutTerm,
+    /// V5: Released ends a promise to somebody else.
+    V5FromAnybody,
+    /// V6: a refresh is withheld like any vote.
+    V6WithholdsRefresh,
+    /// V6: granting a refresh clears the promise.
+    V6ClearsPromise,
+    /// V7: Confirmed is ignored.
+    V7IgnoresConfirmed,
+    /// P1: no pre-vote; a candidate asks for votes at once.
+    P1SkipsPreVote,
+    /// C1: everybody campaigns at once, whatever its rank.
+    C1IgnoresRank,
+    /// C2: an answer to an earlier attempt counts.
+    C2CountsStaleReplies,
+    /// E1: the state is not published again in the new term.
+    E1SkipsRestamp,
+    /// A1: an accepted heartbeat promises nothing.
+    A1PromisesNothing,
+    /// A2: an older state replaces a newer one.
+    A2AdoptsOlder,
+    /// K1: one reply is enough for a commit.
+    K1CommitsAlone,
+    /// L1: the lease counts from the receipt of the reply.
+    L1CountsFromReceipt,
+    /// L2: the leader acts on after its lease.
+    L2KeepsActing,
+    /// R1: a leader steps down when it hears of a higher term.
+    R1StepsDown,
+    /// R1: a leader never refreshes.
+    R1NeverRefreshes,
+    /// R2: a leader whose epoch is spent never renews.
+    R2NeverRenews,
+    /// S1: a restarted voter votes at once.
+    S1VotesAtOnce,
+    /// W1, W3: promotes before the claim is committed.
+    W3PromotesUncommitted,
+    /// W2: a predecessor's fence window is not waited out.
+    W2SkipsFenceWait,
+    /// W2: Released of any epoch closes the window.
+    W2WithoutEpoch,
+    /// W2: the claim is written before the window is closed.
+    W2ClaimsEarly,
+    /// W4: promotes with the lease all but over.
+    W4NoMargin,
+    /// W5: a drained, paused or held-off node promotes.
+    W5PromotesIneligible,
+    /// A Waiting handover publishes None over a foreign claim.
+    WaitingErasesForeignClaim,
+    /// A hand-over tells the successor before the demote is over.
+    TakeOverWithoutRelease,
+    /// X1: the executor ignores the permit's end.
+    X1IgnoresExpiry,
+    /// X1: an expired permit is revived by an extension.
+    X1RevivesPermit,
+    /// X2: the end of the channel does not demote.
+    X2OutlivesChannel,
+    /// X3: extensions end as soon as a graceful demote begins.
+    X3StopsExtending,
+    /// X4: an idle word of an earlier epoch counts.
+    X4AcceptsOldIdle,
+    /// X5: the marker is not looked at when the executor starts.
+    X5IgnoresMarker,
+    /// X6: Released goes out before the executor said idle.
+    X6ReleasesEarly,
+    /// Preference: failback happens although a switchover set `stay`.
+    FailbackIgnoresStay,
+}

@@ -1,0 +1,259 @@
+//! The voter in every node, whatever its standing: whom it refuses (V1 to V3, P1), the grounds
+//! that end or pass by a promise (V4 to V7), and what a grant changes.
+
+use crate::id::{Incarnation, NodeId, Term, Version};
+use crate::message::{Envelope, Message, Refusal, VoteKind};
+use crate::moment::{Moment, Span};
+#[cfg(feature = "mutants")]
+use crate::mutant::Mutant;
+use crate::node::{Node, ReleasedWord, Standing};
+use crate::note::Note;
+use crate::ready::Reason;
+
+/// What is asked of a voter.
+struct Ask<'a> {
+    candidate: &'a NodeId,
+    incarnation: Incarnation,
+    term: Term,
+    version: Version,
+    kind: &'a VoteKind,
+}
+
+impl Node {
+    /// P1: answered by the same rules as a vote, but it changes nothing and promises nothing.
+    pub(crate) fn handle_pre_vote(
+        &mut self,
+        now: Moment,
+        env: &Envelope,
+        (proposed, version): (Term, Version),
+        attempt: u64,
+        rank: u32,
+    ) {
+        let ask = Ask {
+            candidate: &env.from,
+            incarnation: env.incarnation,
+            term: proposed,
+            version,
+            kind: &VoteKind::Normal,
+        };
+        let refusal = self.refuses(now, &ask);
+        if let Some(refusal) = refusal.clone() {
+            let candidate = env.from.clone();
+            self.note(Note::RefusedVote { candidate, term: proposed, pre_vote: true, refusal });
+        }
+        let better = self.better_candidate(now, version, rank);
+        let promise_left = if self.promise.runs(now) { self.promise.left(now) } else { Span::ZERO };
+        let version = self.hard.state.version;
+        let reply = Message::PreVoteReply { attempt, refusal, version, better, promise_left };
+        self.send(env.from.clone(), reply);
+    }
+
+    /// A voter knows itself to be there and up to date; it names itself when it is the better
+    /// candidate.
+    fn better_candidate(&self, now: Moment, version: Version, rank: u32) -> Option<NodeId> {
+        let mine = self.rank(now)?;
+        (mine < rank && self.hard.state.version >= version && !self.promise.runs(now))
+            .then(|| self.me.clone())
+    }
+
+    /// V1 to V4, V6: a vote in the envelope's term.
+    pub(crate) fn handle_vote(
+        &mut self,
+        now: Moment,
+        env: &Envelope,
+        version: Version,
+        kind: &VoteKind,
+    ) {
+        let ask = Ask {
+            candidate: &env.from,
+            incarnation: env.incarnation,
+            term: env.term,
+            version,
+            kind,
+        };
+        let refusal = self.refuses(now, &ask);
+        match &refusal {
+            Some(refusal) => {
+                // T0: refused for the version alone, the term still counts. Not adopted within a
+                // promise or a lease (V1, V2): that would make the boss refresh for nothing.
+                if matches!(refusal, Refusal::OldVersion(_)) && env.term > self.hard.term {
+                    self.leave_leadership(Reason::HigherTerm);
+                    self.adopt_term(env.term);
+                }
+                let refusal = refusal.clone();
+                let candidate = env.from.clone();
+                self.note(Note::RefusedVote {
+                    candidate,
+                    term: env.term,
+                    pre_vote: false,
+                    refusal,
+                });
+            }
+            None => self.grant(now, env, kind),
+        }
+        self.send(env.from.clone(), Message::VoteReply { vote: env.term, refusal });
+    }
+
+    fn grant(&mut self, now: Moment, env: &Envelope, kind: &VoteKind) {
+        self.leave_leadership(Reason::HigherTerm);
+        self.standing = Standing::Follower;
+        if self.hard.term != env.term || self.hard.voted_for.as_ref() != Some(&env.from) {
+            self.hard.term = env.term;
+            self.hard.voted_for = Some(env.from.clone());
+            self.term_generation = self.outbox.changed();
+        }
+        #[cfg(feature = "mutants")]
+        if self.is(Mutant::V6ClearsPromise) && *kind == VoteKind::Refresh {
+            self.promise.until = now;
+        }
+        // Leave the winner one attempt's time for its first heartbeat.
+        let patience = now.plus(self.hard.state.timing.attempt());
+        self.campaign.not_before = self.campaign.not_before.latest(patience);
+        let ground = match kind {
+            VoteKind::Normal => "",
+            VoteKind::Handover { .. } => " by handover, V4",
+            VoteKind::Refresh => " by refresh, V6",
+        };
+        self.note(Note::Voted { candidate: env.from.clone(), term: env.term, ground });
+    }
+
+    /// Why not; None grants.
+    fn refuses(&self, now: Moment, ask: &Ask<'_>) -> Option<Refusal> {
+        if !self.counts() || !self.hard.state.members.has_vote(&self.me) {
+            return Some(Refusal::NoVote);
+        }
+        if !self.facts.disk_ok {
+            return Some(Refusal::Disk);
+        }
+        self.withholds(now, ask).or_else(|| self.refuses_term_or_version(ask))
+    }
+
+    /// V1, V2.
+    fn withholds(&self, now: Moment, ask: &Ask<'_>) -> Option<Refusal> {
+        #[cfg(feature = "mutants")]
+        let own_lease = self.own_lease.filter(|_| !self.is(Mutant::V2VotesWithinOwnLease));
+        #[cfg(not(feature = "mutants"))]
+        let own_lease = self.own_lease;
+        // The end of an own lease is a wait here, not a leave to act: BOTH clocks.
+        if let Some(lease) = own_lease.filter(|lease| !lease.until.over_when_both(now)) {
+            return Some(Refusal::OwnLease { left: lease.until.left_until_both(now) });
+        }
+        let exempt = self.is_valid_handover(ask) || self.is_valid_refresh(ask);
+        if !self.promise.runs(now) || exempt {
+            return None;
+        }
+        #[cfg(feature = "mutants")]
+        if self.is(Mutant::V1VotesWithinPromise) {
+            return None;
+        }
+        let to = self.promise.to.as_ref().map(|(node, _)| node.clone());
+        Some(Refusal::Promise { to, left: self.promise.left(now) })
+    }
+
+    /// V3.
+    fn refuses_term_or_version(&self, ask: &Ask<'_>) -> Option<Refusal> {
+        if ask.term < self.hard.term {
+            return Some(Refusal::OldTerm(self.hard.term));
+        }
+        #[cfg(feature = "mutants")]
+        let voted_matters = !self.is(Mutant::V3VotesTwice);
+        #[cfg(not(feature = "mutants"))]
+        let voted_matters = true;
+        if ask.term == self.hard.term
+            && voted_matters
+            && let Some(voted) = &self.hard.voted_for
+            && voted != ask.candidate
+        {
+            return Some(Refusal::Voted(voted.clone()));
+        }
+        #[cfg(feature = "mutants")]
+        if self.is(Mutant::V3IgnoresVersion) {
+            return None;
+        }
+        (ask.version < self.hard.state.version)
+            .then_some(Refusal::OldVersion(self.hard.state.version))
+    }
+
+    /// V4: my term is t, T is t + 1, and my promise is to B in t, or I am B and released.
+    fn is_valid_handover(&self, ask: &Ask<'_>) -> bool {
+        let VoteKind::Handover { from, incarnation, term } = ask.kind else { return false };
+        #[cfg(feature = "mutants")]
+        if self.is(Mutant::V4RefusesHandover) {
+            return false;
+        }
+        if self.hard.term != *term || ask.term != term.next() {
+            return false;
+        }
+        let promised = self.promise.is_to(from, *incarnation) && self.promise.term == *term;
+        let released_self = *from == self.me
+            && *incarnation == self.incarnation
+            && matches!(&self.standing, Standing::Leader(l) if l.released && l.term == *term);
+        promised || released_self
+    }
+
+    /// V6: a refresh from the node that my promise is to.
+    fn is_valid_refresh(&self, ask: &Ask<'_>) -> bool {
+        #[cfg(feature = "mutants")]
+        if self.is(Mutant::V6WithholdsRefresh) {
+            return false;
+        }
+        *ask.kind == VoteKind::Refresh && self.promise.is_to(ask.candidate, ask.incarnation)
+    }
+
+    /// V5, W2: a node's word that nothing of it is active, or (V7) somebody's who surely knows.
+    pub(crate) fn take_released(
+        &mut self,
+        now: Moment,
+        node: &NodeId,
+        incarnation: Incarnation,
+        word: ReleasedWord,
+        rule: &'static str,
+    ) {
+        let highest = self.released.entry((node.clone(), incarnation)).or_insert(word);
+        highest.epoch = highest.epoch.max(word.epoch);
+        highest.term = highest.term.max(word.term);
+        let ignored = if self.promise.runs(now) {
+            self.why_released_is_ignored(node, incarnation, word.term)
+        } else {
+            Some("no promise runs")
+        };
+        match ignored {
+            None => {
+                let term = self.promise.term;
+                self.promise.until = self.promise.until.earliest(now);
+                self.note(Note::PromiseEnded { node: node.clone(), term, rule });
+            }
+            Some(why) => {
+                self.note(Note::Ignored { node: node.clone(), what: "released", rule, why });
+            }
+        }
+    }
+
+    fn why_released_is_ignored(
+        &self,
+        node: &NodeId,
+        incarnation: Incarnation,
+        term: Term,
+    ) -> Option<&'static str> {
+        #[cfg(feature = "mutants")]
+        if self.is(Mutant::V5IgnoresReleased) {
+            return Some("mutant");
+        }
+        #[cfg(feature = "mutants")]
+        let (any, without_term) = (self.is(Mutant::V5FromAnybody), self.is(Mutant::V5WithoutTerm));
+        #[cfg(not(feature = "mutants"))]
+        let (any, without_term) = (false, false);
+        if !any && !self.promise.is_to(node, incarnation) {
+            return Some("the promise is not to it");
+        }
+        if !any && !without_term && self.promise.term > term {
+            return Some("the promise is of a later term");
+        }
+        None
+    }
+
+    /// V5: whether `term` of that life is released, so that its heartbeats promise nothing.
+    pub(crate) fn is_released(&self, node: &NodeId, incarnation: Incarnation, term: Term) -> bool {
+        self.released.get(&(node.clone(), incarnation)).is_some_and(|word| word.term >= term)
+    }
+}
