@@ -4,4 +4,6 @@
 //! When a transition is due is not decided here (protocol.md 4).
 
 pub mod directory;
+pub mod outcome;
+pub mod plan;
 pub mod trust;
