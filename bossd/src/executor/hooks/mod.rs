@@ -6,4 +6,5 @@
 pub mod directory;
 pub mod outcome;
 pub mod plan;
+pub mod tree;
 pub mod trust;
