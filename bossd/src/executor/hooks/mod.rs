@@ -6,5 +6,6 @@
 pub mod directory;
 pub mod outcome;
 pub mod plan;
+pub mod runner;
 pub mod tree;
 pub mod trust;
