@@ -7,5 +7,6 @@ pub mod directory;
 pub mod outcome;
 pub mod plan;
 pub mod runner;
+pub mod sequence;
 pub mod tree;
 pub mod trust;
