@@ -1,0 +1,341 @@
+//! Which hooks a transition calls, in which order, and with which facts. Pure: no file is read and
+//! nothing is started here.
+
+use serde::Serialize;
+
+use super::directory::Hook;
+
+/// What hooks are called for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum HookEvent {
+    /// This node is to act; the exit status decides.
+    Promote,
+    /// This node must stop acting.
+    Demote,
+    /// Another node is boss.
+    Follow,
+    /// The daemon stops.
+    Stop,
+}
+
+/// keepalived's word for what the node is after the transition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum HookState {
+    /// It is boss.
+    Master,
+    /// Another node is boss, or none.
+    Backup,
+    /// Its health keeps it from becoming boss.
+    Fault,
+    /// The daemon stops.
+    Stop,
+}
+
+/// What a hook is told, as environment and as JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Facts {
+    /// The cluster's name.
+    pub cluster: String,
+    /// This node's name.
+    pub node: String,
+    /// What this node is after the transition.
+    pub state: HookState,
+    /// The fencing token, when this node is or was boss, or knows of one.
+    pub epoch: Option<u64>,
+    /// The term of the election.
+    pub term: u64,
+    /// The boss's name.
+    pub current: Option<String>,
+    /// The boss's address.
+    pub current_address: Option<String>,
+    /// The boss before that.
+    pub previous: Option<String>,
+    /// Why, in words for a person.
+    pub reason: String,
+    /// Runs through log, hooks and history of one transition.
+    pub transition: String,
+    /// It is an emergency.
+    pub urgent: bool,
+    /// How long the hook has.
+    pub deadline_ms: u64,
+    /// This node's priority.
+    pub priority: u8,
+    /// This node's role, where roles are used.
+    pub role: Option<String>,
+    /// All members' names.
+    pub members: Vec<String>,
+    /// Say what would be done, do nothing.
+    pub dry_run: bool,
+}
+
+/// One call of one hook, ready for a runner. The environment is this and nothing else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// What is started.
+    pub hook: Hook,
+    /// For what.
+    pub event: HookEvent,
+    /// Its arguments.
+    pub args: [&'static str; 1],
+    /// Its whole environment.
+    pub env: Vec<(&'static str, String)>,
+    /// What it reads: a JSON document of the same facts.
+    pub stdin: String,
+    /// What environment and document were made from.
+    pub facts: Facts,
+}
+
+/// The calls of a transition, in their order.
+///
+/// Promote, follow and stop run ascending. Demote is the exact reverse of `started`, which are the
+/// hooks as they were when promote called them, so that one that has vanished since fails aloud
+/// instead of being left out. None means unknown, as after a crash: all of `hooks`, in reverse.
+pub fn plan(
+    event: HookEvent,
+    hooks: &[Hook],
+    facts: &Facts,
+    started: Option<&[Hook]>,
+) -> Vec<Call> {
+    let call = |hook: &Hook| Call::new(hook.clone(), event, facts.clone());
+    match event {
+        HookEvent::Promote | HookEvent::Follow | HookEvent::Stop => {
+            hooks.iter().map(call).collect()
+        }
+        HookEvent::Demote => started.unwrap_or(hooks).iter().rev().map(call).collect(),
+    }
+}
+
+impl Call {
+    fn new(hook: Hook, event: HookEvent, facts: Facts) -> Self {
+        Self {
+            hook,
+            event,
+            args: [event.as_str()],
+            env: environment(event, &facts),
+            stdin: document(event, &facts),
+            facts,
+        }
+    }
+
+    /// The same call with what is known only when it starts: how long it has, and whether the
+    /// transition has become urgent since it was planned.
+    #[must_use]
+    pub fn limited(&self, urgent: bool, deadline_ms: u64) -> Self {
+        let facts = Facts { urgent, deadline_ms, ..self.facts.clone() };
+        Self::new(self.hook.clone(), self.event, facts)
+    }
+}
+
+impl HookEvent {
+    /// The word that the hook gets.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Promote => "promote",
+            Self::Demote => "demote",
+            Self::Follow => "follow",
+            Self::Stop => "stop",
+        }
+    }
+}
+
+impl HookState {
+    /// The word that the hook gets.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Master => "MASTER",
+            Self::Backup => "BACKUP",
+            Self::Fault => "FAULT",
+            Self::Stop => "STOP",
+        }
+    }
+}
+
+/// Every variable is there on every call, empty when it has nothing to say, so that scripts with
+/// `set -u` work; what is yes or no is `1` or empty.
+fn environment(event: HookEvent, facts: &Facts) -> Vec<(&'static str, String)> {
+    // Exhaustive, so that a new fact does not compile until it has a variable.
+    let Facts {
+        cluster,
+        node,
+        state,
+        epoch,
+        term,
+        current,
+        current_address,
+        previous,
+        reason,
+        transition,
+        urgent,
+        deadline_ms,
+        priority,
+        role,
+        members,
+        dry_run,
+    } = facts;
+    let text = |value: &Option<String>| value.as_deref().map(one_line).unwrap_or_default();
+    let flag = |value: bool| if value { "1".to_owned() } else { String::new() };
+    vec![
+        ("PATH", PATH.to_owned()),
+        ("BOSS_EVENT", event.as_str().to_owned()),
+        ("BOSS_CLUSTER", one_line(cluster)),
+        ("BOSS_NODE", one_line(node)),
+        ("BOSS_STATE", state.as_str().to_owned()),
+        ("BOSS_EPOCH", epoch.map(|epoch| epoch.to_string()).unwrap_or_default()),
+        ("BOSS_TERM", term.to_string()),
+        ("BOSS_CURRENT", text(current)),
+        ("BOSS_CURRENT_ADDRESS", text(current_address)),
+        ("BOSS_PREVIOUS", text(previous)),
+        ("BOSS_REASON", one_line(reason)),
+        ("BOSS_TRANSITION", one_line(transition)),
+        ("BOSS_URGENT", flag(*urgent)),
+        ("BOSS_DEADLINE_MS", deadline_ms.to_string()),
+        ("BOSS_PRIORITY", priority.to_string()),
+        ("BOSS_ROLE", text(role)),
+        ("BOSS_MEMBERS", one_line(&members.join(" "))),
+        ("BOSS_DRY_RUN", flag(*dry_run)),
+    ]
+}
+
+fn document(event: HookEvent, facts: &Facts) -> String {
+    #[derive(Serialize)]
+    struct Document<'a> {
+        event: &'static str,
+        #[serde(flatten)]
+        facts: &'a Facts,
+    }
+    let document = Document { event: event.as_str(), facts };
+    let mut text = serde_json::to_string(&document).expect("facts are strings and numbers");
+    text.push('\n');
+    text
+}
+
+/// A value that the kernel takes: a zero byte in somebody's reason, or a reason of a megabyte,
+/// must not be what keeps a demote from starting. The document has the whole text.
+fn one_line(value: &str) -> String {
+    let mut line: String =
+        value.chars().map(|char| if char.is_control() { ' ' } else { char }).collect();
+    let mut end = line.len().min(MAX_VALUE);
+    while !line.is_char_boundary(end) {
+        end -= 1;
+    }
+    line.truncate(end);
+    line
+}
+
+/// Where hooks find their tools: the usual path of a root shell.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// The kernel takes 128 KiB for one string; this holds the names of some hundred members, and all
+/// variables at this size still fit into the room for an environment.
+const MAX_VALUE: usize = 32 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::PathBuf;
+
+    fn hooks(names: &[&str]) -> Vec<Hook> {
+        let hook = |name: &&str| Hook {
+            name: (*name).to_owned(),
+            path: PathBuf::from("/etc/boss/hooks.d").join(name),
+        };
+        names.iter().map(hook).collect()
+    }
+
+    fn facts() -> Facts {
+        Facts {
+            cluster: "web".to_owned(),
+            node: "alpha".to_owned(),
+            state: HookState::Master,
+            epoch: Some(7),
+            term: 9,
+            current: Some("alpha".to_owned()),
+            current_address: None,
+            previous: Some("beta".to_owned()),
+            reason: "beta was lost".to_owned(),
+            transition: "t-1".to_owned(),
+            urgent: false,
+            deadline_ms: 30_000,
+            priority: 100,
+            role: None,
+            members: vec!["alpha".to_owned(), "beta".to_owned()],
+            dry_run: false,
+        }
+    }
+
+    fn names(calls: &[Call]) -> Vec<&str> {
+        calls.iter().map(|call| call.hook.name.as_str()).collect()
+    }
+
+    fn value<'a>(call: &'a Call, name: &str) -> &'a str {
+        &call.env.iter().find(|(key, _)| *key == name).unwrap().1
+    }
+
+    #[test]
+    fn demote_is_the_exact_reverse_of_what_started() {
+        let all = hooks(&["10-a", "20-b", "30-c"]);
+        assert_eq!(
+            names(&plan(HookEvent::Promote, &all, &facts(), None)),
+            ["10-a", "20-b", "30-c"]
+        );
+        let started = Some(&all[..2]);
+        assert_eq!(names(&plan(HookEvent::Demote, &all, &facts(), started)), ["20-b", "10-a"]);
+    }
+
+    #[test]
+    fn a_demote_after_a_crash_calls_every_hook_in_reverse() {
+        let all = hooks(&["10-a", "20-b", "30-c"]);
+        assert_eq!(names(&plan(HookEvent::Demote, &all, &facts(), None)), ["30-c", "20-b", "10-a"]);
+    }
+
+    #[test]
+    fn a_hook_that_started_and_has_vanished_is_still_called() {
+        let started = hooks(&["10-a", "20-b"]);
+        let now = hooks(&["10-a"]);
+        assert_eq!(
+            names(&plan(HookEvent::Demote, &now, &facts(), Some(&started))),
+            ["20-b", "10-a"]
+        );
+    }
+
+    #[test]
+    fn nothing_is_demoted_when_nothing_started() {
+        assert!(plan(HookEvent::Demote, &hooks(&["10-a"]), &facts(), Some(&[])).is_empty());
+    }
+
+    #[test]
+    fn environment_and_document_say_the_same() {
+        let call = &plan(HookEvent::Promote, &hooks(&["10-a"]), &facts(), None)[0];
+        assert_eq!(call.args, ["promote"]);
+        assert_eq!(value(call, "BOSS_STATE"), "MASTER");
+        assert_eq!(value(call, "BOSS_EPOCH"), "7");
+        assert_eq!(value(call, "BOSS_CURRENT_ADDRESS"), "");
+        assert_eq!(value(call, "BOSS_MEMBERS"), "alpha beta");
+        assert_eq!(value(call, "BOSS_URGENT"), "");
+        assert!(value(call, "PATH").starts_with("/usr/local/sbin:"));
+        let document: serde_json::Value = serde_json::from_str(&call.stdin).unwrap();
+        assert_eq!(document["event"], "promote");
+        assert_eq!(document["state"], "MASTER");
+        assert_eq!(document["epoch"], 7);
+        assert_eq!(document["current_address"], serde_json::Value::Null);
+        assert_eq!(document["members"][1], "beta");
+    }
+
+    #[test]
+    fn a_call_learns_at_its_start_that_it_has_become_urgent() {
+        let planned = &plan(HookEvent::Demote, &hooks(&["10-a"]), &facts(), None)[0];
+        let call = planned.limited(true, 350);
+        assert_eq!(value(&call, "BOSS_URGENT"), "1");
+        assert_eq!(value(&call, "BOSS_DEADLINE_MS"), "350");
+        assert!(call.stdin.contains("\"urgent\":true"));
+    }
+
+    #[test]
+    fn no_reason_that_somebody_gives_can_keep_a_hook_from_starting() {
+        let facts = Facts { reason: format!("a\0b\n{}", "ü".repeat(200_000)), ..facts() };
+        let call = &plan(HookEvent::Demote, &hooks(&["10-a"]), &facts, None)[0];
+        let reason = value(call, "BOSS_REASON");
+        assert!(reason.starts_with("a b ü") && reason.len() <= MAX_VALUE);
+    }
+}
