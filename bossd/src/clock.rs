@@ -33,7 +33,7 @@ impl Alarm {
     pub fn new() -> io::Result<Self> {
         let flags = TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC;
         let timer = TimerFd::new(ClockId::CLOCK_BOOTTIME, flags)?;
-        Ok(Self { timer: AsyncFd::new(Timer(timer))? })
+        Ok(Self { timer: AsyncFd::register(Timer(timer))? })
     }
 
     /// Fires when BOOTTIME reaches `moment.boot`; at once when that has passed.

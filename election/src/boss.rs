@@ -405,11 +405,10 @@ impl Node {
         let Some(word) = self.own_word else { return };
         let leads = matches!(self.standing, Standing::Leader(_));
         let names_me = self.own_claim().is_some_and(|held| held.epoch <= word.epoch);
+        let idle = self.runner.is_idle() && self.phase == Phase::Idle;
         #[cfg(feature = "mutants")]
-        let early = self.is(Mutant::X6ReleasesEarly);
-        #[cfg(not(feature = "mutants"))]
-        let early = false;
-        if leads || !names_me || (!early && !(self.runner.is_idle() && self.phase == Phase::Idle)) {
+        let idle = idle || self.is(Mutant::X6ReleasesEarly);
+        if leads || !names_me || !idle {
             return;
         }
         self.send_released(word, to);

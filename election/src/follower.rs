@@ -8,7 +8,7 @@ use crate::candidate::PreCandidate;
 use crate::cluster_state::ClusterState;
 use crate::id::{Epoch, Version};
 use crate::lease::Promise;
-use crate::message::{Envelope, Message, VoteKind};
+use crate::message::{Envelope, Message};
 use crate::moment::{Moment, Span};
 #[cfg(feature = "mutants")]
 use crate::mutant::Mutant;
@@ -205,7 +205,7 @@ impl Node {
         #[cfg(feature = "mutants")]
         if self.is(Mutant::P1SkipsPreVote) {
             let term = self.proposed_term();
-            self.start_vote(now, term, VoteKind::Normal);
+            self.start_vote(now, term, crate::message::VoteKind::Normal);
             return;
         }
         self.start_pre_vote(now);

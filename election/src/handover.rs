@@ -58,7 +58,7 @@ impl Node {
                 if self.phase == Phase::Idle && leader.released && self.runner.is_idle() {
                     if handover.reason == Reason::DiskRefused {
                         // Nothing can be published: Released needs no write.
-                        return self.abdicate(now, handover.reason);
+                        return self.abdicate(handover.reason);
                     }
                     self.set_stage(Stage::Publishing { since: now });
                     self.advance_handover(now);
@@ -122,7 +122,7 @@ impl Node {
             leader.handover = None;
         }
         if self.leaving {
-            self.abdicate(now, Reason::Leaving);
+            self.abdicate(Reason::Leaving);
         }
     }
 
@@ -130,7 +130,7 @@ impl Node {
     /// looks for another; one that can renews (R2).
     pub(crate) fn seek_successor(&mut self, now: Moment) {
         if self.leaving {
-            self.abdicate(now, Reason::Leaving);
+            self.abdicate(Reason::Leaving);
         } else if self.ineligible(&self.me, now).is_some()
             && let Some(best) = self.best_successor(now)
             && let Standing::Leader(leader) = &mut self.standing

@@ -290,7 +290,7 @@ impl Node {
     }
 
     /// Lets everybody choose again at once: nothing of this node is active, and it goes.
-    pub(crate) fn abdicate(&mut self, now: Moment, reason: Reason) {
+    pub(crate) fn abdicate(&mut self, reason: Reason) {
         let Standing::Leader(leader) = &self.standing else { return };
         let claimed = self.own_claim().map(|held| held.epoch).unwrap_or_default();
         let word = ReleasedWord { epoch: self.runner.idle.max(claimed), term: leader.term };
@@ -427,10 +427,10 @@ impl Node {
             // A promote that succeeded ends the doubling.
             next.hold_offs.remove(&self.me);
         }
-        if next != before {
-            self.publish(now, next);
-        } else {
+        if next == before {
             self.answer_orders();
+        } else {
+            self.publish(now, next);
         }
     }
 

@@ -510,7 +510,7 @@ impl Node {
             Standing::Leader(_)
                 if self.best_successor(now).is_none() && !self.phase.has_permit() =>
             {
-                self.abdicate(now, Reason::Leaving);
+                self.abdicate(Reason::Leaving);
             }
             Standing::Leader(_) => self.give_up(None, Reason::Leaving),
             Standing::PreCandidate(_) | Standing::Candidate(_) => {
