@@ -4,14 +4,14 @@ pub(super) mod bench;
 
 use std::net::{SocketAddr, UdpSocket};
 
-use election::Moment;
+use election::{Moment, Span};
 
 use self::bench::{
     Authority, Cluster, HOUR, Node, Process, Raw, free_address, incarnation, until, within,
 };
 use super::frame::{Frame, FrameError, MAX_DATAGRAM, MAX_FRAME};
 use super::{PeerEvent, PeerSettings, cluster_id};
-use crate::clock::now;
+use crate::clock::{now, pause};
 
 fn frame(text: &str) -> Frame {
     Frame::new(40, text.as_bytes().to_vec())
@@ -264,13 +264,16 @@ async fn a_restarted_peer_that_cannot_dial_is_noticed_by_its_resets() {
     let restarted = now();
     let _beta = Process::start(unable);
     let heartbeat = frame("heartbeat");
-    let reason = loop {
-        alpha.peers.send_datagram("beta", &heartbeat).expect("short");
-        match alpha.events.try_recv() {
-            Ok(PeerEvent::Lost { reason, .. }) => break reason,
-            _ => crate::clock::pause(election::Span::from_millis(5)).await.expect("a timer"),
+    let reason = within(async {
+        loop {
+            alpha.peers.send_datagram("beta", &heartbeat).expect("short");
+            match alpha.events.try_recv() {
+                Ok(PeerEvent::Lost { reason, .. }) => break reason,
+                _ => pause(Span::from_millis(5)).await.expect("a timer"),
+            }
         }
-    };
+    })
+    .await;
     println!("lost: {reason}");
     report("restart, noticed", restarted);
     alpha.connected("beta").await;
