@@ -81,8 +81,6 @@ pub struct Done {
     pub text: String,
     /// The command that takes it back, if one does.
     pub undo: Option<String>,
-    /// The node that the change is about.
-    pub node: Option<String>,
     /// The epoch of the boss when the change was accepted; a successor's is higher.
     pub epoch: Option<u64>,
 }
