@@ -172,6 +172,7 @@ pub enum Kind {
 }
 
 /// One member of the cluster.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, in a document")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Member {
     /// Its name.

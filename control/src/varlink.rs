@@ -211,7 +211,7 @@ mod tests {
     #[test]
     fn a_message_may_be_as_long_as_the_bound_and_no_longer() {
         let mut decoder = Decoder::new(4);
-        decoder.push(b"1234\012345\0");
+        decoder.push(b"1234\x0012345\0");
         assert_eq!(decoder.next_message().expect("at the bound"), Some(b"1234".to_vec()));
         assert!(matches!(decoder.next_message(), Err(FrameError::TooLong { max: 4 })));
 

@@ -315,7 +315,8 @@ mod tests {
 
     #[test]
     fn odd_states_are_degraded_each_with_its_reason() {
-        let cases: [(fn(&mut Status), &str); 5] = [
+        type Change = fn(&mut Status);
+        let cases: [(Change, &str); 5] = [
             (|status| status.paused = true, "paused"),
             (|status| status.this.disk_ok = false, "cannot write its state file"),
             (|status| status.file_differs = vec!["timing.lease".into()], "timing.lease"),

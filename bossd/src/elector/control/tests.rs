@@ -129,7 +129,7 @@ fn replies(stream: &mut UnixStream, count: usize) -> Vec<Reply> {
 /// Reads until the server has closed.
 #[track_caller]
 fn expect_closed(stream: &mut UnixStream) {
-    let mut chunk = [0_u8; 65536];
+    let mut chunk = [0_u8; 8192];
     loop {
         match stream.read(&mut chunk) {
             Ok(0) => return,
