@@ -130,10 +130,10 @@ pub enum Ca {
         /// The authority's directory
         #[arg(long, value_name = "DIR", default_value = "boss-ca")]
         dir: PathBuf,
-        /// Where the node's files go [default: a directory of the node's name in the authority's]
+        /// Where the node's files go [default: DIR/NODE]
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
-        /// An address or host name of the node; may be given several times
+        /// A further address or host name in it, without a port; may be repeated
         #[arg(long = "address", value_name = "ADDRESS")]
         addresses: Vec<String>,
     },

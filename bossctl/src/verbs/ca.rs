@@ -12,7 +12,7 @@ pub fn ca(args: &Ca) -> Result<Exit, Failure> {
     match args {
         Ca::Init { cluster, dir } => ca::init(dir, cluster, &mut out),
         Ca::Issue { node, dir, out: to, addresses } => {
-            ca::issue(dir, node, to.as_deref(), addresses, &mut out)
+            ca::issue(&ca::Issue { node, dir, to: to.as_deref(), addresses }, &mut out)
         }
         Ca::Show { path } => ca::show(path, &mut out),
     }
