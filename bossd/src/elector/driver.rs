@@ -147,13 +147,11 @@ impl Driver {
                 self.handle_frame(&peer, incarnation, &frame);
             }
             PeerEvent::Connected { peer, incarnation } => {
-                info!("connected with {peer}");
                 let (peer, life) = (NodeId::new(&peer), Incarnation(incarnation));
                 self.node.handle_connected(clock::now(), &peer, life);
                 self.pictured = None;
             }
-            PeerEvent::Lost { peer, reason } => {
-                info!("lost {peer}: {reason}");
+            PeerEvent::Lost { peer, .. } => {
                 self.node.handle_lost(clock::now(), &NodeId::new(&peer));
                 self.pictured = None;
             }
@@ -329,10 +327,7 @@ impl Driver {
                 ToExecutor::Revoke { epoch: epoch.0, facts }
             }
             Act::Follow { boss, epoch } => {
-                info!(
-                    transition = transition(epoch.0, "follow"),
-                    "{boss} is boss, epoch {epoch}"
-                );
+                info!(transition = transition(epoch.0, "follow"), "{boss} is boss, epoch {epoch}");
                 let reason = format!("{boss} is boss");
                 let facts = self.hook_facts(Some(epoch.0), Some(&boss), reason);
                 ToExecutor::Follow { facts }
@@ -344,7 +339,12 @@ impl Driver {
         }
     }
 
-    fn hook_facts(&self, epoch: Option<u64>, current: Option<&NodeId>, reason: String) -> HookFacts {
+    fn hook_facts(
+        &self,
+        epoch: Option<u64>,
+        current: Option<&NodeId>,
+        reason: String,
+    ) -> HookFacts {
         let snapshot = self.node.snapshot(clock::now());
         let members = &snapshot.state.members;
         let address = current.and_then(|name| members.find(name)).map(|m| m.address.to_string());
@@ -374,7 +374,7 @@ impl Driver {
             self.peers.born();
         }
         let status = self.background.paint(now, &snapshot, &self.peers.links());
-        self.executor.send(ToExecutor::Status(self.background.one_line(&status)));
+        self.executor.send(ToExecutor::Status(Background::one_line(&status)));
         self.status.send_replace(Arc::new(status));
     }
 

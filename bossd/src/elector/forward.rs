@@ -231,12 +231,9 @@ fn core_command(command: &CommandDoc) -> Result<Command, Refusal> {
         })
     };
     Ok(match command {
-        CommandDoc::Drain { node: name, reason } => Command::Drain {
-            node: node(name)?,
-            until: None,
-            reason: reason.clone(),
-            force: false,
-        },
+        CommandDoc::Drain { node: name, reason } => {
+            Command::Drain { node: node(name)?, until: None, reason: reason.clone(), force: false }
+        }
         CommandDoc::Undrain { node: name } => Command::Undrain { node: node(name)? },
         CommandDoc::Resign { force } => Command::Resign { force: *force },
         CommandDoc::Switchover { to } => Command::Switchover { to: node(to)? },

@@ -4,8 +4,8 @@
 pub mod control;
 pub mod driver;
 mod forward;
-mod picture;
 pub mod peer;
+mod picture;
 pub mod schema;
 pub mod state_dir;
 
@@ -69,9 +69,9 @@ impl StartError {
 /// standard output. The exit status.
 pub fn run() -> u8 {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let result = runtime.map_err(system("starting the runtime")).and_then(|runtime| {
-        tokio::task::LocalSet::new().block_on(&runtime, start_and_run())
-    });
+    let result = runtime
+        .map_err(system("starting the runtime"))
+        .and_then(|runtime| tokio::task::LocalSet::new().block_on(&runtime, start_and_run()));
     result.unwrap_or_else(|error| {
         logging::init(tracing::Level::INFO);
         error!("{error}");

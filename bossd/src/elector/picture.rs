@@ -135,7 +135,7 @@ impl Background {
     }
 
     /// One line for the service manager.
-    pub fn one_line(&self, status: &Status) -> String {
+    pub fn one_line(status: &Status) -> String {
         let boss = match &status.boss {
             Some(boss) if boss.node == status.node => format!("boss, epoch {}", boss.epoch),
             Some(boss) => format!("follows {}, epoch {}", boss.node, boss.epoch),
@@ -205,8 +205,11 @@ impl Background {
             let cause = entry.cause.to_string();
             Some(model::HeldOff { left_ms: left.as_millis(), failures: entry.failures, cause })
         });
-        let hooks_ok =
-            if is_me { Some(self.hooks.is_ok()) } else { peer.and_then(|p| p.facts).map(|f| f.ready) };
+        let hooks_ok = if is_me {
+            Some(self.hooks.is_ok())
+        } else {
+            peer.and_then(|p| p.facts).map(|f| f.ready)
+        };
         model::Member {
             name: name.to_string(),
             address: member.address.to_string(),

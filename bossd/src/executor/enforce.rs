@@ -3,21 +3,19 @@
 //! own and report; the timer is the permit.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::io;
 use std::rc::Rc;
 
 use election::{Epoch, Executor, Moment, Order, Span};
 use tokio::sync::mpsc;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::marker::MarkerFile;
 use super::supervise::{Elector, Restart, Restarts};
 use super::transition::{Outcome, Transitions};
 use super::{Environment, escalate};
 use crate::clock::{self, Alarm};
-use crate::config::Config;
-use crate::ipc::{HookFacts, ToElector, ToExecutor};
+use crate::ipc::{ToElector, ToExecutor};
 use crate::sysexits;
 
 /// How long an elector may take to leave in order, beyond what the demote hooks may take.
@@ -82,7 +80,11 @@ pub enum Signal {
 
 impl Daemon {
     /// With the machine as the marker and the state file left it (X5).
-    pub fn new(environment: Environment, machine: Executor, marker: MarkerFile) -> io::Result<Self> {
+    pub fn new(
+        environment: Environment,
+        machine: Executor,
+        marker: MarkerFile,
+    ) -> io::Result<Self> {
         let machine = Rc::new(RefCell::new(machine));
         let (sender, outcomes) = mpsc::unbounded_channel();
         let transitions = Transitions::new(&environment, machine.clone(), sender);
@@ -111,7 +113,7 @@ impl Daemon {
     /// Runs until told to stop. The exit status.
     pub async fn run(mut self, mut signals: mpsc::UnboundedReceiver<Signal>) -> u8 {
         loop {
-            if let Err(error) = self.carry_out_orders().await {
+            if let Err(error) = self.carry_out_orders() {
                 error!("{}: {error}: cannot record what stands", self.marker.path().display());
                 return sysexits::IO;
             }
@@ -156,22 +158,21 @@ impl Daemon {
     }
 
     fn handle_message(&mut self, now: Moment, message: ToExecutor) {
-        let mut machine = self.machine.borrow_mut();
         match message {
             ToExecutor::Promote { permit, facts } => {
                 self.transitions.learn(facts);
-                machine.handle_permit(now, permit.into());
+                self.machine.borrow_mut().handle_permit(now, permit.into());
             }
             ToExecutor::Extend { epoch, until } => {
-                machine.handle_extend(now, Epoch(epoch), until.into());
+                self.machine.borrow_mut().handle_extend(now, Epoch(epoch), until.into());
             }
             ToExecutor::Demote { epoch, facts } => {
                 self.transitions.learn(facts);
-                machine.handle_demote(now, Epoch(epoch));
+                self.machine.borrow_mut().handle_demote(now, Epoch(epoch));
             }
             ToExecutor::Revoke { epoch, facts } => {
                 self.transitions.learn(facts);
-                machine.handle_revoke(now, Epoch(epoch));
+                self.machine.borrow_mut().handle_revoke(now, Epoch(epoch));
             }
             ToExecutor::Follow { facts } => self.transitions.follow(facts),
             ToExecutor::Serving => {
@@ -181,9 +182,8 @@ impl Daemon {
             ToExecutor::Status(text) => {
                 let _ = sd_notify::notify(&[sd_notify::NotifyState::Status(&text)]);
             }
-            ToExecutor::Left => {
-                // The channel's end follows; it is expected.
-            }
+            // The channel's end follows; it is expected.
+            ToExecutor::Left => {}
         }
     }
 
@@ -193,7 +193,7 @@ impl Daemon {
         let Some(elector) = self.elector.take() else { return };
         // Reaping may take a moment; what it permitted ends in the meantime all the same.
         self.machine.borrow_mut().handle_channel_closed(clock::now());
-        let _ = self.carry_out_orders().await;
+        let _ = self.carry_out_orders();
         let status = elector.end().await;
         match self.stopping {
             Stopping::No => self.judge_end(status),
@@ -270,7 +270,7 @@ impl Daemon {
     }
 
     /// Carries the machine's orders out, in order; what starts a task does not wait for it.
-    async fn carry_out_orders(&mut self) -> io::Result<()> {
+    fn carry_out_orders(&mut self) -> io::Result<()> {
         let mut skipped_promote = false;
         loop {
             let order = self.machine.borrow_mut().next_order();
@@ -303,7 +303,7 @@ impl Daemon {
                     self.tell(ToElector::Alarm(Some(alarm.to_string())));
                 }
                 Order::Idle { last } => {
-                    info!("nothing of this node is active, last epoch {last}");
+                    debug!("nothing of this node is active, last epoch {last}");
                     self.stop_if_idle();
                 }
             }
@@ -347,7 +347,8 @@ impl Daemon {
             return;
         }
         self.restart_at = None;
-        match self.environment.spawn_elector(self.machine.borrow().last_epoch()) {
+        let last_epoch = self.machine.borrow().last_epoch();
+        match self.environment.spawn_elector(last_epoch) {
             Ok(elector) => {
                 self.machine.borrow_mut().handle_channel_opened();
                 self.elector = Some(elector);
@@ -380,4 +381,3 @@ async fn next_message(elector: &mut Option<Elector>) -> Option<ToExecutor> {
         None => std::future::pending().await,
     }
 }
-

@@ -15,7 +15,7 @@ use crate::clock::{self, Alarm};
 use crate::config::OnFenceFailure;
 
 /// Carries it out and reports [`Outcome::Escalated`].
-pub async fn run(
+pub(super) async fn run(
     how: OnFenceFailure,
     facts: Facts,
     limit: Moment,

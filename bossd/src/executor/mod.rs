@@ -116,9 +116,10 @@ pub fn run(config: &Path) -> u8 {
 
 /// Lets go of what an executor that ended may have left standing. The exit status.
 pub(crate) fn clean_up(config: &Path) -> u8 {
-    finish(prepare(config, true).and_then(|environment| {
-        block_on(async { Ok(daemon(environment)?.clean_up().await) })
-    }))
+    finish(
+        prepare(config, true)
+            .and_then(|environment| block_on(async { Ok(daemon(environment)?.clean_up().await) })),
+    )
 }
 
 fn finish(result: Result<u8, StartError>) -> u8 {
@@ -186,7 +187,11 @@ fn tls_material(config: &Config) -> Result<TlsMaterial, StartError> {
         Ok::<_, StartError>(TlsFile { path: path.clone(), pem })
     };
     let tls = &config.tls;
-    Ok(TlsMaterial { ca: read(&tls.ca)?, certificate: read(&tls.certificate)?, key: read(&tls.key)? })
+    Ok(TlsMaterial {
+        ca: read(&tls.ca)?,
+        certificate: read(&tls.certificate)?,
+        key: read(&tls.key)?,
+    })
 }
 
 /// The elector owns its state; only the executor may be able to create the directory.
@@ -298,9 +303,7 @@ impl Drop for Environment {
     }
 }
 
-fn block_on(
-    future: impl Future<Output = Result<u8, StartError>>,
-) -> Result<u8, StartError> {
+fn block_on(future: impl Future<Output = Result<u8, StartError>>) -> Result<u8, StartError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(system("starting the runtime"))?;
     tokio::task::LocalSet::new().block_on(&runtime, future)

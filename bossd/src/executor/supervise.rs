@@ -60,16 +60,14 @@ impl Elector {
         drop(self.to);
         let by_itself = self.child.try_wait().ok().flatten();
         // It may have closed the channel a moment before it exits: its own status says more.
-        let status = match by_itself {
-            Some(status) => Some(status),
-            None => match wait_briefly(&mut self.child).await {
-                Some(status) => Some(status),
-                None => {
-                    let _ = self.child.start_kill();
-                    self.child.wait().await.ok()
-                }
-            },
-        };
+        let mut status = by_itself;
+        if status.is_none() {
+            status = wait_briefly(&mut self.child).await;
+        }
+        if status.is_none() {
+            let _ = self.child.start_kill();
+            status = self.child.wait().await.ok();
+        }
         drop(self.spared);
         status.and_then(|status| status.code()).and_then(|code| u8::try_from(code).ok())
     }

@@ -24,7 +24,7 @@ use crate::ipc::{HookFacts, transition_id};
 
 /// What came of a transition.
 #[derive(Debug)]
-pub enum Outcome {
+pub(super) enum Outcome {
     /// The promote hooks ended.
     Promoted {
         /// All of them succeeded.
@@ -54,7 +54,7 @@ enum Running {
 }
 
 /// The queue.
-pub struct Transitions {
+pub(super) struct Transitions {
     config: Rc<Config>,
     runner: Rc<Runner>,
     spared: Spared,
@@ -72,7 +72,7 @@ pub struct Transitions {
 
 impl Transitions {
     /// An empty queue.
-    pub fn new(
+    pub(super) fn new(
         environment: &Environment,
         machine: Rc<RefCell<Executor>>,
         outcomes: mpsc::UnboundedSender<Outcome>,
@@ -104,17 +104,17 @@ impl Transitions {
     }
 
     /// What the elector said last about the cluster.
-    pub fn learn(&mut self, facts: HookFacts) {
+    pub(super) fn learn(&mut self, facts: HookFacts) {
         self.facts = facts;
     }
 
     /// Where other tasks report.
-    pub fn outcome_sender(&self) -> mpsc::UnboundedSender<Outcome> {
+    pub(super) fn outcome_sender(&self) -> mpsc::UnboundedSender<Outcome> {
         self.outcomes.clone()
     }
 
     /// Starts the promote hooks of `epoch`.
-    pub fn promote(&mut self, epoch: Epoch) {
+    pub(super) fn promote(&mut self, epoch: Epoch) {
         self.cut_notify();
         let facts = self.facts_for(HookEvent::Promote, epoch, HookState::Master);
         let transition = facts.transition.clone();
@@ -148,7 +148,7 @@ impl Transitions {
     }
 
     /// Starts the demote hooks, or gives those that run their new limit.
-    pub fn demote(&mut self, epoch: Epoch, deadline: Moment, urgent: bool) {
+    pub(super) fn demote(&mut self, epoch: Epoch, deadline: Moment, urgent: bool) {
         let limit = DemoteLimit { deadline, urgent };
         match &self.running {
             Running::Promote { cancel } => {
@@ -166,13 +166,13 @@ impl Transitions {
     }
 
     /// Another node is boss: tells the hooks when it is their turn.
-    pub fn follow(&mut self, facts: HookFacts) {
+    pub(super) fn follow(&mut self, facts: HookFacts) {
         self.follow = Some(facts);
         self.start_follow();
     }
 
     /// The `stop` hooks.
-    pub fn stop(&mut self) {
+    pub(super) fn stop(&mut self) {
         self.follow = None;
         self.cut_notify();
         let epoch = Epoch(self.facts.epoch.unwrap_or_default());
@@ -180,7 +180,7 @@ impl Transitions {
     }
 
     /// A task reported. None when the outcome decides nothing any more.
-    pub fn finished(&mut self, outcome: Outcome) -> Option<Outcome> {
+    pub(super) fn finished(&mut self, outcome: Outcome) -> Option<Outcome> {
         let was = std::mem::replace(&mut self.running, Running::Nothing);
         let decides = match (was, &outcome) {
             (_, Outcome::Escalated { .. } | Outcome::Stopped) => true,
@@ -206,12 +206,12 @@ impl Transitions {
     }
 
     /// The facts that an escalation gets.
-    pub fn facts_of_demote(&self, epoch: Epoch) -> Facts {
+    pub(super) fn facts_of_demote(&self, epoch: Epoch) -> Facts {
         Facts { urgent: true, ..self.facts_for(HookEvent::Demote, epoch, HookState::Backup) }
     }
 
     /// Waits for what hooks left behind.
-    pub fn reap(&self) {
+    pub(super) fn reap(&self) {
         tree::reap_adopted(&self.spared);
     }
 

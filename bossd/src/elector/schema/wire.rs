@@ -1,6 +1,12 @@
 //! What electors say to each other, as bytes: one frame kind per message, append-only, the body
 //! in postcard. The sender is not in the body: it is whom the connection's certificate names.
 
+#![allow(
+    clippy::needless_pass_by_value,
+    clippy::unnecessary_wraps,
+    reason = "each kind's body is consumed by one function of the same shape"
+)]
+
 use std::sync::Arc;
 
 use election::{
