@@ -1,1 +1,34 @@
-//! placeholder
+//! What `bossctl` does: [`args`] reads the command line, [`verbs`] asks the daemon, [`render`]
+//! turns its answer into text, [`exit`] into an exit code. Certificates are made in [`ca`], which
+//! needs no daemon. bossctl never reads cluster.toml and decides nothing about the cluster.
+#![forbid(unsafe_code)]
+
+pub mod args;
+pub mod ca;
+pub mod exit;
+pub mod render;
+pub mod verbs;
+
+use args::{Args, Verb};
+use exit::{Exit, Failure};
+
+/// Does what the command line says and tells the user how it went.
+pub fn run(args: &Args) -> Exit {
+    match dispatch(args) {
+        Ok(exit) => exit,
+        Err(failure) => failure.show(),
+    }
+}
+
+fn dispatch(args: &Args) -> Result<Exit, Failure> {
+    match &args.verb {
+        Verb::Status(status) => verbs::status::status(&args.daemon(), status),
+        Verb::Drain(drain) => verbs::change::drain(&args.daemon(), drain),
+        Verb::Undrain(undrain) => verbs::change::undrain(&args.daemon(), undrain),
+        Verb::Resign(resign) => verbs::change::resign(&args.daemon(), resign.force, resign.wait),
+        Verb::ForceResign(resign) => verbs::change::resign(&args.daemon(), true, resign.wait),
+        Verb::Switchover(switchover) => verbs::change::switchover(&args.daemon(), switchover),
+        Verb::Ca(ca) => verbs::ca::ca(ca),
+        Verb::Version => verbs::version(),
+    }
+}

@@ -1,1 +1,95 @@
-//! To be written.
+//! The control socket: answers what operators and their tools ask. Reading looks at the latest
+//! picture of the cluster and never reaches the election thread; a change is checked here and
+//! handed to it as one [`ControlRequest`], over a bounded channel. What is said is in the crate
+//! `control`; who may say it is in [`permissions`]; the verdict on the cluster is in [`posture`].
+
+mod methods;
+pub mod permissions;
+pub mod posture;
+mod server;
+#[cfg(test)]
+mod tests;
+
+use control::interface::{Done, Refusal};
+use tokio::sync::oneshot;
+
+pub use permissions::Access;
+pub use posture::present;
+pub use server::{Limits, serve, spawn};
+
+/// How many commands may wait for the election thread. An operator gives one at a time; more than
+/// these means that it is stuck, and then the answer is "try again".
+pub const COMMANDS_WAITING: usize = 16;
+
+/// A command on its way to the election thread. Whoever takes it answers it; to drop `reply` is
+/// to answer "try again".
+#[derive(Debug)]
+pub struct ControlRequest {
+    /// What is to be done.
+    pub command: ControlCommand,
+    /// Who asked for it, already permitted.
+    pub by: Caller,
+    /// Where the answer goes. It is awaited for [`Limits::command`].
+    pub reply: oneshot::Sender<Result<Done, Refusal>>,
+}
+
+/// What an operator may ask for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ControlCommand {
+    /// Take a node out of service.
+    Drain {
+        /// Which; None is the node that was asked.
+        node: Option<String>,
+        /// Why; at most [`control::interface::MAX_REASON`] bytes, without control characters.
+        reason: Option<String>,
+    },
+    /// Take a node back into service.
+    Undrain {
+        /// Which; None is the node that was asked.
+        node: Option<String>,
+    },
+    /// The boss gives up.
+    Resign {
+        /// Even if nobody eligible could take over.
+        force: bool,
+    },
+    /// The boss hands over.
+    Switchover {
+        /// To this node.
+        to: String,
+    },
+}
+
+/// Who is at the other end of a connection, as the kernel says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The user id at the time of the connect.
+    pub uid: u32,
+    /// The process id then, for the log only: it may be another process by now.
+    pub pid: Option<i32>,
+}
+
+impl std::fmt::Display for ControlCommand {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let named = |node: &Option<String>| node.clone().unwrap_or_else(|| "this node".to_owned());
+        match self {
+            Self::Drain { node, reason: None } => write!(f, "drain of {}", named(node)),
+            Self::Drain { node, reason: Some(reason) } => {
+                write!(f, "drain of {} ({reason})", named(node))
+            }
+            Self::Undrain { node } => write!(f, "undrain of {}", named(node)),
+            Self::Resign { force: false } => f.write_str("resign"),
+            Self::Resign { force: true } => f.write_str("forced resign"),
+            Self::Switchover { to } => write!(f, "switchover to {to}"),
+        }
+    }
+}
+
+impl std::fmt::Display for Caller {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.pid {
+            Some(pid) => write!(f, "uid {}, pid {pid}", self.uid),
+            None => write!(f, "uid {}", self.uid),
+        }
+    }
+}

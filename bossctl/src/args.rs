@@ -1,0 +1,216 @@
+//! The command line: every verb with its arguments, and where the daemon's socket is.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::error::ErrorKind;
+use clap::{Parser, Subcommand};
+
+use crate::exit::Exit;
+
+/// Where bossd listens unless told otherwise.
+pub const SOCKET: &str = "/run/boss/control.sock";
+/// The environment variable that says otherwise; `--socket` wins.
+pub const SOCKET_VARIABLE: &str = "BOSS_SOCKET";
+
+/// Asks bossd about its cluster, and asks it for changes.
+#[derive(Debug, Parser)]
+#[command(
+    name = "bossctl",
+    version,
+    after_help = "Exit status: 0 done, 1 the answer is no, 2 unsafe, 64 usage, 69 daemon not there, \
+                  75 try again, 77 not permitted."
+)]
+pub struct Args {
+    /// The control socket of the daemon [default: `BOSS_SOCKET`, else /run/boss/control.sock]
+    #[arg(long, global = true, value_name = "PATH")]
+    pub socket: Option<PathBuf>,
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// What bossctl can be told to do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Show the cluster on one screen; the exit status is its posture
+    Status(Status),
+    /// Take a node out of service, until undrained
+    Drain(Drain),
+    /// Take a node back into service
+    Undrain(Undrain),
+    /// Have the boss give up, so that the next takes over
+    Resign(Resign),
+    /// The same as `resign --force`
+    ForceResign(ForceResign),
+    /// Have the boss hand over to a node
+    Switchover(Switchover),
+    /// Make the cluster's own authority and its nodes' certificates
+    #[command(subcommand)]
+    Ca(Ca),
+    /// Print the version
+    Version,
+}
+
+/// `bossctl status`.
+#[derive(Debug, clap::Args)]
+pub struct Status {
+    /// Only this member, in detail
+    pub node: Option<String>,
+    /// Print the whole document as JSON
+    #[arg(long, conflicts_with = "node")]
+    pub json: bool,
+}
+
+/// `bossctl drain`.
+#[derive(Debug, clap::Args)]
+pub struct Drain {
+    /// Which node [default: the one whose daemon is asked]
+    pub node: Option<String>,
+    /// Why, for those who look at the status later
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// Return only when the node is out of service and not the boss
+    #[arg(long)]
+    pub wait: bool,
+}
+
+/// `bossctl undrain`.
+#[derive(Debug, clap::Args)]
+pub struct Undrain {
+    /// Which node [default: the one whose daemon is asked]
+    pub node: Option<String>,
+}
+
+/// `bossctl resign`.
+#[derive(Debug, clap::Args)]
+pub struct Resign {
+    /// Even if nobody eligible could take over
+    #[arg(long)]
+    pub force: bool,
+    /// Return only when the successor acts
+    #[arg(long)]
+    pub wait: bool,
+}
+
+/// `bossctl force-resign`.
+#[derive(Debug, clap::Args)]
+pub struct ForceResign {
+    /// Return only when the successor acts
+    #[arg(long)]
+    pub wait: bool,
+}
+
+/// `bossctl switchover`.
+#[derive(Debug, clap::Args)]
+pub struct Switchover {
+    /// Who is to become boss
+    #[arg(long, value_name = "NODE")]
+    pub to: String,
+    /// Return only when it acts
+    #[arg(long)]
+    pub wait: bool,
+}
+
+/// `bossctl ca`.
+#[derive(Debug, Subcommand)]
+pub enum Ca {
+    /// Make the authority of a new cluster
+    Init {
+        /// The name of the cluster, as in cluster.toml
+        cluster: String,
+        /// Where its key goes: a directory that is kept away from the servers
+        #[arg(long, value_name = "DIR", default_value = "boss-ca")]
+        dir: PathBuf,
+    },
+    /// Make the key and the certificate of one node
+    Issue {
+        /// The name of the node, as in cluster.toml
+        node: String,
+        /// The authority's directory
+        #[arg(long, value_name = "DIR", default_value = "boss-ca")]
+        dir: PathBuf,
+        /// Where the node's files go [default: DIR/NODE]
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+        /// A further address or host name in it, without a port; may be repeated
+        #[arg(long = "address", value_name = "ADDRESS")]
+        addresses: Vec<String>,
+    },
+    /// Show a certificate, or those in a directory
+    Show {
+        /// What to look at
+        #[arg(default_value = "/etc/boss/tls")]
+        path: PathBuf,
+    },
+}
+
+impl Args {
+    /// The socket to ask: the option, else the environment, else the usual place.
+    pub fn daemon(&self) -> PathBuf {
+        let from_environment = || std::env::var_os(SOCKET_VARIABLE).filter(|path| !path.is_empty());
+        self.socket
+            .clone()
+            .or_else(|| from_environment().map(PathBuf::from))
+            .unwrap_or_else(|| PathBuf::from(SOCKET))
+    }
+}
+
+/// Understands a command line, program name included.
+pub fn read(line: impl IntoIterator<Item = OsString>) -> Result<Args, Usage> {
+    Args::try_parse_from(line).map_err(Usage)
+}
+
+/// A command line that is not a verb to be done: wrong, or a wish for help.
+#[derive(Debug)]
+pub struct Usage(clap::Error);
+
+impl Usage {
+    /// Help on standard output is an answer; anything else is an error of usage. clap would exit
+    /// with 2, which here means "unsafe".
+    pub fn exit(&self) -> Exit {
+        match self.0.kind() {
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Done,
+            _ => Exit::Usage,
+        }
+    }
+
+    /// Prints it where it belongs.
+    pub fn show(&self) -> Exit {
+        // A closed pipe changes nothing about the exit status.
+        drop(self.0.print());
+        self.exit()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(line: &str) -> Result<Args, Usage> {
+        read(line.split(' ').map(OsString::from))
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        use clap::CommandFactory;
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn the_socket_may_be_given_before_or_after_the_verb() {
+        for given in ["bossctl --socket /s status", "bossctl status --socket /s"] {
+            assert_eq!(line(given).expect("fine").daemon(), PathBuf::from("/s"));
+        }
+    }
+
+    #[test]
+    fn wrong_usage_is_64_and_help_is_0() {
+        for wrong in ["bossctl", "bossctl switchover", "bossctl drain --for", "bossctl explode"] {
+            assert_eq!(line(wrong).expect_err(wrong).exit(), Exit::Usage, "{wrong}");
+        }
+        for right in ["bossctl --help", "bossctl drain --help", "bossctl --version"] {
+            assert_eq!(line(right).expect_err(right).exit(), Exit::Done, "{right}");
+        }
+    }
+}

@@ -1,0 +1,444 @@
+//! From the status document to text for people: one screen of 80 columns, the same words as the
+//! logs. Nothing is computed about the cluster here; the posture comes from the daemon.
+
+use std::ffi::OsStr;
+use std::fmt::Write;
+
+use control::model::{Boss, Drained, HeldOff, Kind, Level, Member, Phase, Standing, Status};
+
+/// The width of the screen.
+const COLUMNS: usize = 80;
+/// Where the text after a label begins.
+const INDENT: usize = 9;
+/// With more members than this, observers are only counted: the rest must stay in sight.
+const ROWS: usize = 16;
+/// How many transitions are shown.
+const HISTORY: usize = 3;
+/// The longest name that a table shows whole.
+const NAME: usize = 20;
+
+/// Colour is for a terminal whose user has not said no (a set, non-empty `NO_COLOR`).
+pub fn colour_wanted(terminal: bool, no_color: Option<&OsStr>) -> bool {
+    terminal && no_color.is_none_or(OsStr::is_empty)
+}
+
+/// The whole cluster.
+pub fn status(status: &Status, colour: bool) -> String {
+    let mut page = Page::new(colour);
+    page.item("cluster", &cluster(status));
+    page.item("boss", &boss(status));
+    let quorum = status.quorum;
+    page.item(
+        "quorum",
+        &format!(
+            "{} of {} voters connected, {} needed",
+            quorum.connected, quorum.voters, quorum.needed
+        ),
+    );
+    page.item("node", &this_node(status));
+    page.item("timing", &timing(status));
+    page.blank();
+    table(status, &mut page);
+    if !status.history.is_empty() {
+        page.blank();
+    }
+    for (at, past) in status.history.iter().take(HISTORY).enumerate() {
+        let label = if at == 0 { "history" } else { "" };
+        page.item(label, &format!("epoch {}: {} ({})", past.epoch, past.node, past.cause));
+    }
+    page.blank();
+    page.posture(status);
+    page.text
+}
+
+/// One member in detail, with the posture of the cluster.
+pub fn member(status: &Status, member: &Member, colour: bool) -> String {
+    let mut page = Page::new(colour);
+    page.item("cluster", &cluster(status));
+    page.item("member", &format!("{} at {}", member.name, member.address));
+    let votes = if member.voter { "votes" } else { "does not vote" };
+    let life = member.incarnation.as_deref().unwrap_or("not yet known");
+    page.item(
+        "",
+        &format!(
+            "{}, {votes}, priority {}, incarnation {life}",
+            kind(member.kind),
+            member.priority
+        ),
+    );
+    page.item("standing", standing(status, member));
+    let rtt = member.rtt_us.map(|us| format!(", round trip {}", round_trip(us)));
+    page.item("link", &format!("{}{}", link(status, member), rtt.unwrap_or_default()));
+    if member.name == status.node {
+        page.item("node", &this_node(status));
+    }
+    for note in notes(member) {
+        page.item("note", &note);
+    }
+    page.blank();
+    page.posture(status);
+    page.text
+}
+
+/// A text without control characters: what others wrote must not command the terminal.
+pub fn plain(text: &str) -> String {
+    text.chars().map(|char| if char.is_control() { '?' } else { char }).collect()
+}
+
+fn cluster(status: &Status) -> String {
+    let seen = match status.age_ms {
+        0..2_000 => "sees it".to_owned(),
+        age => format!("saw it {} ago", duration(age)),
+    };
+    format!("{}, as {} {seen} (bossd {})", status.cluster, status.node, status.version)
+}
+
+fn boss(status: &Status) -> String {
+    let Some(Boss { node, epoch, address, since_ms, phase }) = &status.boss else {
+        return "none".to_owned();
+    };
+    let since = since_ms.map(|since| format!(", since {}", duration(since))).unwrap_or_default();
+    match phase {
+        Phase::Boss => format!("{node} at {address}, epoch {epoch}{since}"),
+        other => format!("{node} at {address}, epoch {epoch}, {}", phase_name(*other)),
+    }
+}
+
+fn this_node(status: &Status) -> String {
+    let this = &status.this;
+    let mut text = format!(
+        "{}: {}, {}, term {}, state {}.{}",
+        status.node,
+        standing_name(this.standing),
+        phase_name(this.phase),
+        this.term,
+        this.state_version.term,
+        this.state_version.index,
+    );
+    if let Some(left) = this.lease_left_ms {
+        let _ = write!(text, "; lease left {}", duration(left));
+    }
+    if let Some(left) = this.promise_left_ms {
+        let to = this.promise_to.as_deref().unwrap_or("nobody");
+        let _ = write!(text, "; promise to {to}, {} left", duration(left));
+    }
+    if let (false, Some(why)) = (this.eligible, &this.why_not) {
+        let _ = write!(text, "; not eligible: {why}");
+    }
+    let _ = write!(text, "; pid {}", status.pids.elector);
+    if let Some(executor) = status.pids.executor {
+        let _ = write!(text, ", executor {executor}");
+    }
+    // Above a third of the lease a pause begins to matter (protocol.md 7).
+    if status.max_loop_gap_us / 1_000 > status.timing.lease_ms / 3 {
+        let _ = write!(text, "; longest pause {}", duration(status.max_loop_gap_us / 1_000));
+    }
+    text
+}
+
+fn timing(status: &Status) -> String {
+    let timing = &status.timing;
+    format!(
+        "{}: heartbeat {}, lease {}, promise {}, fence window {}",
+        timing.profile,
+        duration(timing.heartbeat_ms),
+        duration(timing.lease_ms),
+        duration(timing.promise_ms),
+        duration(timing.fence_ms),
+    )
+}
+
+fn table(status: &Status, page: &mut Page) {
+    let crowd = status.members.len() > ROWS;
+    let (counted, shown): (Vec<&Member>, Vec<&Member>) = status
+        .members
+        .iter()
+        .partition(|member| crowd && member.kind == Kind::Observer && member.name != status.node);
+    let longest = shown.iter().map(|member| member.name.chars().count()).max().unwrap_or_default();
+    let width = longest.clamp("member".len(), NAME);
+
+    page.line(&format!(
+        "  {:<width$}  {:<8} {:>4}  {:<13} {:<15} {:>7}",
+        "member", "kind", "prio", "standing", "link", "rtt"
+    ));
+    for member in shown {
+        row(status, member, width, page);
+    }
+    if !counted.is_empty() {
+        let lost = counted.iter().filter(|member| !member.connected).count();
+        page.line(&format!(
+            "  and {} observers, {lost} of them not connected (see --json)",
+            counted.len()
+        ));
+    }
+}
+
+fn row(status: &Status, member: &Member, width: usize, page: &mut Page) {
+    let name: String = member.name.chars().take(width).collect();
+    let line = format!(
+        "{} {:<width$}  {:<8} {:>4}  {:<13} {:<15} {:>7}",
+        if member.boss { '*' } else { ' ' },
+        name,
+        kind(member.kind),
+        member.priority,
+        standing(status, member),
+        link(status, member),
+        member.rtt_us.map_or_else(|| "-".to_owned(), round_trip),
+    );
+    let notes = notes(member).join("; ");
+    if notes.is_empty() {
+        page.line(&line);
+    } else if line.chars().count() + 2 + notes.chars().count() <= COLUMNS {
+        page.line(&format!("{line}  {notes}"));
+    } else {
+        page.line(&line);
+        page.wrapped("", 4, &notes);
+    }
+}
+
+/// What is unusual about a member.
+fn notes(member: &Member) -> Vec<String> {
+    let mut notes = Vec::new();
+    if let Some(Drained { reason, until_s }) = &member.drained {
+        let reason = reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+        let until = until_s.map(|until| format!(" until {}", wall_clock(until)));
+        notes.push(format!("drained{}{reason}", until.unwrap_or_default()));
+    }
+    if let Some(HeldOff { left_ms, failures, cause }) = &member.held_off {
+        let times = match failures {
+            0 | 1 => String::new(),
+            many => format!(", {many} failures"),
+        };
+        notes.push(format!("held off {}{times}: {cause}", duration(*left_ms)));
+    }
+    if member.hooks_ok == Some(false) {
+        notes.push("cannot run its hooks".to_owned());
+    }
+    notes
+}
+
+/// A member's part, as far as the answering node can tell.
+fn standing(status: &Status, member: &Member) -> &'static str {
+    let boss = status.boss.as_ref().filter(|boss| boss.node == member.name);
+    match boss {
+        Some(boss) if boss.phase != Phase::Idle => phase_name(boss.phase),
+        _ if member.leader => "leader",
+        _ if member.name == status.node => standing_name(status.this.standing),
+        _ if member.connected => "follower",
+        _ => "unknown",
+    }
+}
+
+fn link(status: &Status, member: &Member) -> String {
+    match member.last_seen_ms {
+        _ if member.name == status.node => "this node".to_owned(),
+        _ if member.connected => "up".to_owned(),
+        Some(seen) => format!("lost {}", duration(seen)),
+        None => "never seen".to_owned(),
+    }
+}
+
+fn kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Voter => "voter",
+        Kind::Witness => "witness",
+        Kind::Observer => "observer",
+    }
+}
+
+fn phase_name(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Idle => "idle",
+        Phase::Waiting => "waiting",
+        Phase::Promoting => "promoting",
+        Phase::Boss => "boss",
+        Phase::Demoting => "demoting",
+        Phase::Fencing => "fencing",
+    }
+}
+
+fn standing_name(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Follower => "follower",
+        Standing::PreCandidate => "pre-candidate",
+        Standing::Candidate => "candidate",
+        Standing::Leader => "leader",
+    }
+}
+
+/// A distance in time, in the two units that matter.
+fn duration(ms: u64) -> String {
+    let seconds = ms / 1_000;
+    match seconds {
+        0 => format!("{ms} ms"),
+        1..10 => format!("{seconds}.{} s", ms % 1_000 / 100),
+        10..60 => format!("{seconds} s"),
+        60..3_600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        3_600..86_400 => format!("{} h {} min", seconds / 3_600, seconds % 3_600 / 60),
+        _ => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3_600),
+    }
+}
+
+fn round_trip(us: u64) -> String {
+    match us {
+        0..10_000 => format!("{}.{} ms", us / 1_000, us % 1_000 / 100),
+        _ => duration(us / 1_000),
+    }
+}
+
+fn wall_clock(seconds: u64) -> String {
+    i64::try_from(seconds)
+        .ok()
+        .and_then(|seconds| jiff::Timestamp::from_second(seconds).ok())
+        .map_or_else(|| "the end of time".to_owned(), |at| at.strftime("%F %H:%M UTC").to_string())
+}
+
+/// The text so far. Everything goes through it, so that nothing is too wide or unclean.
+struct Page {
+    text: String,
+    colour: bool,
+}
+
+impl Page {
+    fn new(colour: bool) -> Self {
+        Self { text: String::new(), colour }
+    }
+
+    fn line(&mut self, line: &str) {
+        self.text.push_str(plain(line).trim_end());
+        self.text.push('\n');
+    }
+
+    fn blank(&mut self) {
+        self.text.push('\n');
+    }
+
+    fn item(&mut self, label: &str, text: &str) {
+        self.wrapped(&format!("{label:<INDENT$}"), INDENT, text);
+    }
+
+    /// `first`, then the words of `text`, lines after the first indented.
+    fn wrapped(&mut self, first: &str, indent: usize, text: &str) {
+        let mut line = format!("{first:<indent$}");
+        let mut empty = true;
+        for word in text.split_whitespace() {
+            if !empty && line.chars().count() + 1 + word.chars().count() > COLUMNS {
+                self.line(&line);
+                line = " ".repeat(indent);
+                empty = true;
+            }
+            if !empty {
+                line.push(' ');
+            }
+            line.push_str(word);
+            empty = false;
+        }
+        self.line(&line);
+    }
+
+    /// The verdict: the level with its first reason, each further reason below.
+    fn posture(&mut self, status: &Status) {
+        let (word, code) = match status.posture.level {
+            Level::Safe => ("SAFE", 32),
+            Level::Degraded => ("DEGRADED", 33),
+            Level::Unsafe => ("UNSAFE", 31),
+        };
+        let start = self.text.len();
+        match status.posture.reasons.split_first() {
+            None => self.line(word),
+            Some((first, others)) => {
+                let indent = word.len() + 2;
+                self.wrapped(&format!("{word}: "), indent, first);
+                for other in others {
+                    self.wrapped("", indent, other);
+                }
+            }
+        }
+        if self.colour {
+            let painted = format!("\x1b[1;{code}m{word}\x1b[0m");
+            self.text.replace_range(start..start + word.len(), &painted);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn three_nodes() -> Status {
+        serde_json::from_str(include_str!("../../control/tests/status.json")).expect("golden")
+    }
+
+    #[test]
+    fn three_nodes_fit_on_a_screen() {
+        let text = status(&three_nodes(), false);
+        assert_eq!(text, include_str!("../tests/status.txt"));
+        assert!(text.lines().all(|line| line.chars().count() <= COLUMNS));
+        assert!(text.lines().count() <= 24);
+    }
+
+    #[test]
+    fn one_member_is_shown_in_detail() {
+        let all = three_nodes();
+        let text = member(&all, all.member("gamma").expect("a member"), false);
+        assert_eq!(text, include_str!("../tests/member.txt"));
+    }
+
+    #[test]
+    fn colour_is_for_terminals_that_did_not_say_no() {
+        assert!(colour_wanted(true, None));
+        assert!(colour_wanted(true, Some(OsStr::new(""))));
+        assert!(!colour_wanted(true, Some(OsStr::new("1"))));
+        assert!(!colour_wanted(false, None));
+        let coloured = status(&three_nodes(), true);
+        assert!(coloured.contains("\x1b[1;33mDEGRADED\x1b[0m: "));
+        assert_eq!(
+            coloured.replace("\x1b[1;33m", "").replace("\x1b[0m", ""),
+            status(&three_nodes(), false)
+        );
+    }
+
+    #[test]
+    fn what_others_wrote_does_not_command_the_terminal() {
+        let mut hostile = three_nodes();
+        let reason = Some("\x1b[2J\u{9b}H\nSAFE".to_owned());
+        hostile.members[0].drained = Some(Drained { reason, until_s: None });
+        hostile.posture.reasons = vec!["\x1b]0;title\x07".to_owned()];
+        let text = status(&hostile, false);
+        assert!(text.chars().all(|char| char == '\n' || !char.is_control()), "{text:?}");
+        assert!(!text.lines().any(|line| line.starts_with("SAFE")));
+    }
+
+    #[test]
+    fn a_crowd_of_observers_is_counted() {
+        let mut crowd = three_nodes();
+        for number in 0..200 {
+            let mut observer = crowd.members[0].clone();
+            observer.name = format!("observer-{number}");
+            observer.kind = Kind::Observer;
+            (observer.boss, observer.leader, observer.voter) = (false, false, false);
+            observer.connected = number >= 3;
+            crowd.members.push(observer);
+        }
+        let text = status(&crowd, false);
+        assert!(text.contains("and 200 observers, 3 of them not connected"), "{text}");
+        assert!(text.lines().count() <= 25, "{text}");
+    }
+
+    #[test]
+    fn times_are_told_in_the_units_that_matter() {
+        let cases = [
+            (0, "0 ms"),
+            (999, "999 ms"),
+            (1_250, "1.2 s"),
+            (34_000, "34 s"),
+            (95_000, "1 min 35 s"),
+            (7_500_000, "2 h 5 min"),
+            (273_600_000, "3 d 4 h"),
+        ];
+        for (ms, text) in cases {
+            assert_eq!(duration(ms), text);
+        }
+        assert_eq!((round_trip(412).as_str(), round_trip(83_000).as_str()), ("0.4 ms", "83 ms"));
+    }
+}

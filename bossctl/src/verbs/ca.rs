@@ -1,0 +1,21 @@
+//! `bossctl ca`: hands the arguments to the authority, which needs no daemon.
+
+use std::io;
+
+use crate::args::Ca;
+use crate::ca;
+use crate::exit::{Exit, Failure};
+
+/// Makes or shows keys and certificates.
+pub fn ca(args: &Ca) -> Result<Exit, Failure> {
+    let mut out = io::stdout().lock();
+    match args {
+        Ca::Init { cluster, dir } => ca::init(dir, cluster, &mut out),
+        Ca::Issue { node, dir, out: to, addresses } => {
+            ca::issue(&ca::Issue { node, dir, to: to.as_deref(), addresses }, &mut out)
+        }
+        Ca::Show { path } => ca::show(path, &mut out),
+    }
+    .map_err(Failure::Ca)?;
+    Ok(Exit::Done)
+}

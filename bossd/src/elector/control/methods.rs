@@ -1,0 +1,164 @@
+//! From a Varlink call to what is asked for, and what that needs: names and parameters are checked
+//! here, nothing is done yet.
+
+use control::interface::{
+    DRAIN, Description, Drain, GET_INFO, GET_INTERFACE_DESCRIPTION, GET_STATUS, INTERFACE, Info,
+    MAX_REASON, RESIGN, Resign, SERVICE, SWITCHOVER, Switchover, UNDRAIN, Undrain, WhichInterface,
+    description,
+};
+use control::varlink::{Call, Fault};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::ControlCommand;
+use super::permissions::Rights;
+
+/// The longest name of a node that is looked for, in bytes: that of a host name.
+const MAX_NAME: usize = 255;
+
+/// A call that was understood.
+#[derive(Debug, PartialEq)]
+pub(super) enum Asked {
+    /// Something that never changes; this is the reply.
+    Fixed(Value),
+    /// The status, once.
+    Status,
+    /// The status, again and again.
+    StatusStream,
+    /// A change.
+    Change(ControlCommand),
+}
+
+impl Asked {
+    /// What the caller must be allowed.
+    pub(super) fn needs(&self) -> Rights {
+        match self {
+            Self::Fixed(_) => Rights::Nothing,
+            Self::Status | Self::StatusStream => Rights::Read,
+            Self::Change(_) => Rights::Change,
+        }
+    }
+}
+
+/// Understands a call, or says which error it earns.
+pub(super) fn understand(call: Call) -> Result<Asked, Fault> {
+    if call.upgrade {
+        return Err(Fault::invalid_parameter("upgrade: this service speaks Varlink only"));
+    }
+    match call.method.as_str() {
+        GET_INFO => Ok(fixed(&Info::of_bossd())),
+        GET_INTERFACE_DESCRIPTION => {
+            let WhichInterface { interface } = parameters(call.parameters)?;
+            let text =
+                description(&interface).ok_or_else(|| Fault::interface_not_found(&interface))?;
+            Ok(fixed(&Description { description: text.to_owned() }))
+        }
+        GET_STATUS if call.more => Ok(Asked::StatusStream),
+        GET_STATUS => Ok(Asked::Status),
+        DRAIN => {
+            let Drain { node, reason } = parameters(call.parameters)?;
+            check("node", node.as_deref(), MAX_NAME)?;
+            check("reason", reason.as_deref(), MAX_REASON)?;
+            Ok(Asked::Change(ControlCommand::Drain { node, reason }))
+        }
+        UNDRAIN => {
+            let Undrain { node } = parameters(call.parameters)?;
+            check("node", node.as_deref(), MAX_NAME)?;
+            Ok(Asked::Change(ControlCommand::Undrain { node }))
+        }
+        RESIGN => {
+            let Resign { force } = parameters(call.parameters)?;
+            Ok(Asked::Change(ControlCommand::Resign { force: force.unwrap_or(false) }))
+        }
+        SWITCHOVER => {
+            let Switchover { to } = parameters(call.parameters)?;
+            check("to", Some(&to), MAX_NAME)?;
+            Ok(Asked::Change(ControlCommand::Switchover { to }))
+        }
+        unknown => Err(not_found(unknown)),
+    }
+}
+
+fn not_found(method: &str) -> Fault {
+    match method.rsplit_once('.') {
+        Some((interface, _)) if interface != INTERFACE && interface != SERVICE => {
+            Fault::interface_not_found(interface)
+        }
+        _ => Fault::method_not_found(method),
+    }
+}
+
+/// The typed parameters. A call without any means an empty object.
+fn parameters<P: DeserializeOwned>(given: Value) -> Result<P, Fault> {
+    let given = match given {
+        Value::Null => Value::Object(Map::new()),
+        Value::Object(_) => given,
+        _ => return Err(Fault::invalid_parameter("the parameters are not an object")),
+    };
+    serde_json::from_value(given).map_err(|error| Fault::invalid_parameter(&error.to_string()))
+}
+
+/// What a caller wrote ends up in logs, in terminals, and a reason in every node's state.
+fn check(parameter: &str, text: Option<&str>, max: usize) -> Result<(), Fault> {
+    let text = text.unwrap_or_default();
+    if text.len() > max {
+        return Err(Fault::invalid_parameter(&format!("{parameter}: longer than {max} bytes")));
+    }
+    if text.chars().any(char::is_control) {
+        return Err(Fault::invalid_parameter(&format!("{parameter}: has control characters")));
+    }
+    Ok(())
+}
+
+fn fixed<R: Serialize>(reply: &R) -> Asked {
+    Asked::Fixed(serde_json::to_value(reply).expect("plain text is JSON"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn asked(method: &str, parameters: Value) -> Result<Asked, Fault> {
+        understand(Call::new(method, parameters))
+    }
+
+    #[test]
+    fn each_command_is_understood() {
+        let drain = asked(DRAIN, json!({ "node": "alpha", "reason": "disk" }));
+        let node = Some("alpha".to_owned());
+        let reason = Some("disk".to_owned());
+        assert_eq!(drain, Ok(Asked::Change(ControlCommand::Drain { node: node.clone(), reason })));
+        let undrain = asked(UNDRAIN, json!({ "node": "alpha" }));
+        assert_eq!(undrain, Ok(Asked::Change(ControlCommand::Undrain { node })));
+        let resign = asked(RESIGN, Value::Null);
+        assert_eq!(resign, Ok(Asked::Change(ControlCommand::Resign { force: false })));
+        let switchover = asked(SWITCHOVER, json!({ "to": "beta" }));
+        let to = "beta".to_owned();
+        assert_eq!(switchover, Ok(Asked::Change(ControlCommand::Switchover { to })));
+    }
+
+    #[test]
+    fn each_mistake_earns_its_error() {
+        let cases = [
+            ("io.boss.Cluster.Explode", json!({}), "MethodNotFound"),
+            ("Explode", json!({}), "MethodNotFound"),
+            ("io.example.More", json!({}), "InterfaceNotFound"),
+            (GET_INTERFACE_DESCRIPTION, json!({ "interface": "a.b" }), "InterfaceNotFound"),
+            (SWITCHOVER, json!({}), "InvalidParameter"),
+            (DRAIN, json!({ "nod": "a" }), "InvalidParameter"),
+            (DRAIN, json!(["alpha"]), "InvalidParameter"),
+            (DRAIN, json!({ "reason": "a\u{1b}[2J" }), "InvalidParameter"),
+            (DRAIN, json!({ "reason": "a".repeat(MAX_REASON + 1) }), "InvalidParameter"),
+            (SWITCHOVER, json!({ "to": "a\nb" }), "InvalidParameter"),
+        ];
+        for (method, parameters, error) in cases {
+            let fault = asked(method, parameters).expect_err(method);
+            assert_eq!(fault.name, format!("org.varlink.service.{error}"), "{method}");
+        }
+        let upgrade = Call { upgrade: true, ..Call::new(GET_STATUS, Value::Null) };
+        assert!(understand(upgrade).is_err());
+    }
+}

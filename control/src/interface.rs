@@ -1,0 +1,288 @@
+//! The interface `io.boss.Cluster`: the description that the daemon hands out, the names of its
+//! methods, and what goes in and comes out of each. The elector decides; this is only how it is
+//! said.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::model::Status;
+use crate::varlink::Fault;
+
+/// The interface of the cluster.
+pub const INTERFACE: &str = "io.boss.Cluster";
+/// The interface that every Varlink service has.
+pub const SERVICE: &str = "org.varlink.service";
+
+/// Answers [`StatusReply`]; with `more`, again at every change and at least once a second.
+pub const GET_STATUS: &str = "io.boss.Cluster.GetStatus";
+/// Takes [`Drain`], answers [`Done`].
+pub const DRAIN: &str = "io.boss.Cluster.Drain";
+/// Takes [`Undrain`], answers [`Done`].
+pub const UNDRAIN: &str = "io.boss.Cluster.Undrain";
+/// Takes [`Resign`], answers [`Done`].
+pub const RESIGN: &str = "io.boss.Cluster.Resign";
+/// Takes [`Switchover`], answers [`Done`].
+pub const SWITCHOVER: &str = "io.boss.Cluster.Switchover";
+/// Answers [`Info`].
+pub const GET_INFO: &str = "org.varlink.service.GetInfo";
+/// Takes [`WhichInterface`], answers [`Description`].
+pub const GET_INTERFACE_DESCRIPTION: &str = "org.varlink.service.GetInterfaceDescription";
+
+/// The longest reason of a drain, in bytes: it travels in the cluster state and stands in tables.
+pub const MAX_REASON: usize = 200;
+
+/// `io.boss.Cluster.Drain`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Drain {
+    /// Which node; without it, the one that is asked.
+    pub node: Option<String>,
+    /// Why, for those who look at the status later.
+    pub reason: Option<String>,
+}
+
+/// `io.boss.Cluster.Undrain`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Undrain {
+    /// Which node; without it, the one that is asked.
+    pub node: Option<String>,
+}
+
+/// `io.boss.Cluster.Resign`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Resign {
+    /// Resign even if nobody eligible could take over; without it, no.
+    pub force: Option<bool>,
+}
+
+/// `io.boss.Cluster.Switchover`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Switchover {
+    /// Who is to become boss.
+    pub to: String,
+}
+
+/// The reply to `GetStatus`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StatusReply {
+    /// The cluster as the node sees it.
+    pub status: Status,
+}
+
+/// The reply to every change that was accepted. The cluster has it; hooks may still run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Done {
+    /// What was done, in a sentence.
+    pub text: String,
+    /// The command that takes it back, if one does.
+    pub undo: Option<String>,
+    /// The epoch of the boss when the change was accepted; a successor's is higher.
+    pub epoch: Option<u64>,
+}
+
+/// The reply to `GetInfo`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Info {
+    /// Who makes it.
+    pub vendor: String,
+    /// What it is.
+    pub product: String,
+    /// Which version of it.
+    pub version: String,
+    /// Where to read about it.
+    pub url: String,
+    /// The interfaces of the service.
+    pub interfaces: Vec<String>,
+}
+
+/// The parameters of `GetInterfaceDescription`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WhichInterface {
+    /// The full name.
+    pub interface: String,
+}
+
+/// The reply to `GetInterfaceDescription`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Description {
+    /// The text, in Varlink's own language.
+    pub description: String,
+}
+
+impl Info {
+    /// What bossd says about itself.
+    pub fn of_bossd() -> Self {
+        Self {
+            vendor: "boss".to_owned(),
+            product: "bossd".to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            url: "man:boss-protocol(7)".to_owned(),
+            interfaces: vec![SERVICE.to_owned(), INTERFACE.to_owned()],
+        }
+    }
+}
+
+/// The text of an interface, if bossd has it.
+pub fn description(interface: &str) -> Option<&'static str> {
+    match interface {
+        INTERFACE => Some(include_str!("io.boss.Cluster.varlink")),
+        SERVICE => Some(include_str!("org.varlink.service.varlink")),
+        _ => None,
+    }
+}
+
+/// A change that was not made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// For programs.
+    pub kind: RefusalKind,
+    /// For people: why, and what to do. For `NotPermitted`, who would have been allowed.
+    pub text: String,
+}
+
+/// The errors of `io.boss.Cluster`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefusalKind {
+    /// The caller may not do this.
+    NotPermitted,
+    /// No member has this name.
+    UnknownNode,
+    /// There is no boss to act on, or it is not the one that was meant.
+    NotBoss,
+    /// Nobody eligible would be left to take over.
+    NobodyEligible,
+    /// No quorum can be reached, so nothing can be changed.
+    NoQuorum,
+    /// Not now: a change is under way, the node is busy, or nobody answered in time.
+    TryAgain,
+    /// Any other reason.
+    Refused,
+}
+
+impl RefusalKind {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::NotPermitted,
+        Self::UnknownNode,
+        Self::NotBoss,
+        Self::NobodyEligible,
+        Self::NoQuorum,
+        Self::TryAgain,
+        Self::Refused,
+    ];
+
+    /// The name within the interface.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NotPermitted => "NotPermitted",
+            Self::UnknownNode => "UnknownNode",
+            Self::NotBoss => "NotBoss",
+            Self::NobodyEligible => "NobodyEligible",
+            Self::NoQuorum => "NoQuorum",
+            Self::TryAgain => "TryAgain",
+            Self::Refused => "Refused",
+        }
+    }
+
+    /// The one parameter of the error.
+    const fn field(self) -> &'static str {
+        match self {
+            Self::NotPermitted => "needed",
+            _ => "text",
+        }
+    }
+}
+
+impl Refusal {
+    /// A refusal of this kind.
+    pub fn new(kind: RefusalKind, text: impl Into<String>) -> Self {
+        Self { kind, text: text.into() }
+    }
+
+    /// Reads an error reply; None if it is none of this interface's.
+    pub fn from_fault(name: &str, parameters: &Value) -> Option<Self> {
+        let name = name.strip_prefix(INTERFACE)?.strip_prefix('.')?;
+        let kind = RefusalKind::ALL.into_iter().find(|kind| kind.name() == name)?;
+        let text = parameters.get(kind.field()).and_then(Value::as_str).unwrap_or_default();
+        Some(Self::new(kind, text))
+    }
+}
+
+impl From<Refusal> for Fault {
+    fn from(refusal: Refusal) -> Self {
+        Self {
+            name: format!("{INTERFACE}.{}", refusal.kind.name()),
+            parameters: json!({ refusal.kind.field(): refusal.text }),
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind {
+            RefusalKind::NotPermitted => write!(f, "not permitted: this needs {}", self.text),
+            _ => f.write_str(&self.text),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_survives_the_way_over_the_socket() {
+        for kind in RefusalKind::ALL {
+            let refusal = Refusal::new(kind, "because");
+            let fault = Fault::from(refusal.clone());
+            assert_eq!(Refusal::from_fault(&fault.name, &fault.parameters), Some(refusal));
+        }
+        assert_eq!(Refusal::from_fault("org.varlink.service.MethodNotFound", &json!({})), None);
+    }
+
+    #[test]
+    fn the_description_names_every_method_error_and_field() {
+        let text = description(INTERFACE).expect("described");
+        for method in [GET_STATUS, DRAIN, UNDRAIN, RESIGN, SWITCHOVER] {
+            let name = method.rsplit('.').next().expect("a name");
+            assert!(text.contains(&format!("method {name}(")), "{method}");
+        }
+        for kind in RefusalKind::ALL {
+            let error = format!("error {} ({}: string)", kind.name(), kind.field());
+            assert!(text.contains(&error), "{error}");
+        }
+        let status = include_str!("../tests/status.json");
+        let mut keys = Vec::new();
+        collect_keys(&serde_json::from_str(status).expect("JSON"), &mut keys);
+        collect_keys(&serde_json::to_value(Done::default()).expect("JSON"), &mut keys);
+        for key in keys {
+            assert!(text.contains(&format!("  {key}: ")), "no field {key}");
+        }
+    }
+
+    fn collect_keys(value: &Value, keys: &mut Vec<String>) {
+        match value {
+            Value::Object(fields) => {
+                for (key, field) in fields {
+                    keys.push(key.clone());
+                    collect_keys(field, keys);
+                }
+            }
+            Value::Array(items) => items.iter().for_each(|item| collect_keys(item, keys)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn an_unknown_parameter_is_an_error() {
+        assert!(serde_json::from_value::<Drain>(json!({ "nod": "alpha" })).is_err());
+        assert!(serde_json::from_value::<Switchover>(json!({})).is_err());
+        assert_eq!(serde_json::from_value::<Resign>(json!({})).expect("fine"), Resign::default());
+    }
+}
