@@ -30,10 +30,15 @@ pub struct Alarm {
 
 impl Alarm {
     /// A timer that is not set. Needs a running tokio runtime with IO.
+    #[expect(
+        deprecated,
+        reason = "its successor is unsafe for the sake of types whose descriptor can change; a \
+                  Timer owns one descriptor for its whole life"
+    )]
     pub fn new() -> io::Result<Self> {
         let flags = TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC;
         let timer = TimerFd::new(ClockId::CLOCK_BOOTTIME, flags)?;
-        Ok(Self { timer: AsyncFd::register(Timer(timer))? })
+        Ok(Self { timer: AsyncFd::new(Timer(timer))? })
     }
 
     /// Fires when BOOTTIME reaches `moment.boot`; at once when that has passed.

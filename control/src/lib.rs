@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod client;
+pub mod identity;
 pub mod interface;
 pub mod model;
 pub mod varlink;

@@ -66,14 +66,14 @@ impl Node {
             }
             Stage::Publishing { since } => {
                 if since.plus(patience).over_when_both(now) {
-                    self.give_up_handover(now, None);
+                    self.give_up_handover(None);
                 } else if self.is_release_committed() {
                     self.tell_successor(now, &handover);
                 }
             }
             Stage::Sent { to, at } => {
                 if at.plus(patience).over_when_both(now) {
-                    self.give_up_handover(now, Some(to));
+                    self.give_up_handover(Some(to));
                 }
             }
         }
@@ -103,7 +103,7 @@ impl Node {
                 self.set_stage(Stage::Sent { to, at: now });
             }
             Some(_) => {}
-            None if self.leaving => self.give_up_handover(now, None),
+            None if self.leaving => self.give_up_handover(None),
             None => {}
         }
     }
@@ -116,7 +116,7 @@ impl Node {
         }
     }
 
-    fn give_up_handover(&mut self, now: Moment, to: Option<NodeId>) {
+    fn give_up_handover(&mut self, to: Option<NodeId>) {
         self.note(Note::HandoverFailed { to });
         if let Standing::Leader(leader) = &mut self.standing {
             leader.handover = None;

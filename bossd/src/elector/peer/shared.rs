@@ -1,0 +1,167 @@
+//! What all tasks of the layer share: what this node says of itself and holds others against, who
+//! the peers are, and what was said about whom, so that nothing is said twice.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use control::identity::Identity;
+use quinn::Endpoint;
+use tokio::sync::mpsc;
+use tracing::{debug, info, warn};
+
+use super::hello::{self, Hello, Local};
+use super::link::Candidate;
+use super::setback::Setback;
+use super::state::{Direction, PeerState};
+use super::tls::Tls;
+use super::{PeerEvent, PeerSettings};
+
+/// What all tasks of the layer share.
+pub(super) struct Shared {
+    pub(super) settings: PeerSettings,
+    pub(super) unborn: AtomicBool,
+    pub(super) listens_on_v6: bool,
+    /// This process, as told in Hello.
+    pub(super) session: u64,
+    pub(super) endpoint: Endpoint,
+    pub(super) tls: Tls,
+    pub(super) peers: BTreeMap<String, Peer>,
+    pub(super) events: mpsc::Sender<PeerEvent>,
+    /// What was last said of those without a link, by name or address.
+    pub(super) strangers: Mutex<BTreeMap<String, Setback>>,
+}
+
+pub(super) struct Peer {
+    pub(super) state: Arc<PeerState>,
+    pub(super) candidates: mpsc::Sender<Candidate>,
+}
+
+impl Shared {
+    pub(super) fn hello(&self, connection: u64, lost: u64) -> Hello {
+        Hello {
+            cluster_id: self.settings.cluster_id,
+            node: self.settings.me.clone(),
+            incarnation: self.settings.incarnation,
+            session: self.session,
+            connection,
+            lost,
+            features: 0,
+            unborn: self.unborn.load(Ordering::Relaxed),
+            canonical: self.settings.canonical.clone(),
+            extensions: Vec::new(),
+        }
+    }
+
+    pub(super) fn check(&self, hello: &Hello, certificate: &Identity) -> Result<(), String> {
+        let local = Local {
+            cluster: &self.settings.cluster,
+            cluster_id: self.settings.cluster_id,
+            me: &self.settings.me,
+            unborn: self.unborn.load(Ordering::Relaxed),
+            canonical: &self.settings.canonical,
+            is_member: self.peers.contains_key(certificate.node()),
+        };
+        hello::check(hello, certificate, &local)
+    }
+
+    pub(super) fn server_name(&self, peer: &str) -> String {
+        Identity::new(&self.settings.cluster, peer).expect("names were checked").dns_name()
+    }
+
+    pub(super) fn is_members_ip(&self, ip: IpAddr) -> bool {
+        self.peers.values().any(|peer| peer.state.has_ip(ip))
+    }
+
+    pub(super) fn lost(&self, peer: &str) -> u64 {
+        self.peers.get(peer).map_or(0, |peer| peer.state.lost())
+    }
+
+    /// Gives an introduced connection to its link.
+    pub(super) async fn offer(&self, name: &str, candidate: Candidate) {
+        if let Some(peer) = self.peers.get(name) {
+            // Fails only while the layer is being closed.
+            let _ = peer.candidates.send(candidate).await;
+        }
+    }
+
+    /// A setback with somebody who dialled this node.
+    pub(super) async fn report_guest(
+        &self,
+        name: Option<&str>,
+        address: SocketAddr,
+        setback: &Setback,
+    ) {
+        // Nodes dial from the address they listen on, so even one without a good certificate
+        // can be told by that.
+        let peer = match name {
+            Some(name) => self.peers.get(name),
+            None => self.peers.values().find(|peer| peer.state.has_address(address)),
+        };
+        match peer {
+            Some(peer) => {
+                if name.is_some() && matches!(setback, Setback::Failed(_)) {
+                    // It proved who it is, so it is alive: worth dialling now.
+                    peer.state.nudged.notify_waiters();
+                }
+                let address = address.to_string();
+                self.report(&peer.state, Direction::Accepted, address, setback).await;
+            }
+            None => self.report_stranger(name, address, setback).await,
+        }
+    }
+
+    /// A setback with a peer: said once per change.
+    pub(super) async fn report(
+        &self,
+        peer: &PeerState,
+        direction: Direction,
+        address: String,
+        setback: &Setback,
+    ) {
+        let reason = setback.text(&peer.name);
+        match (peer.note(direction, setback), setback) {
+            (false, _) => debug!("again: {reason}"),
+            (true, Setback::Failed(_)) => info!("{} not connected: {reason}", peer.name),
+            (true, Setback::Refused(_) | Setback::RefusedByPeer(_)) => {
+                warn!("{reason} ({address})");
+                self.emit(PeerEvent::Refused { peer: Some(peer.name.clone()), address, reason })
+                    .await;
+            }
+        }
+    }
+
+    async fn report_stranger(&self, name: Option<&str>, address: SocketAddr, setback: &Setback) {
+        let who = name.map_or_else(|| address.ip().to_string(), str::to_owned);
+        let reason = setback.text(&who);
+        // Whoever merely knocks and goes is no news; scanners do.
+        if matches!(setback, Setback::Failed(_)) || !self.is_news(&who, setback) {
+            debug!("{reason} ({address})");
+            return;
+        }
+        warn!("{reason} ({address})");
+        let peer = name.map(str::to_owned);
+        self.emit(PeerEvent::Refused { peer, address: address.to_string(), reason }).await;
+    }
+
+    fn is_news(&self, who: &str, setback: &Setback) -> bool {
+        let mut strangers = self.strangers.lock().unwrap_or_else(PoisonError::into_inner);
+        if strangers.get(who) == Some(setback) {
+            return false;
+        }
+        if strangers.len() >= MAX_STRANGERS {
+            strangers.clear();
+        }
+        strangers.insert(who.to_owned(), setback.clone());
+        true
+    }
+
+    pub(super) async fn emit(&self, event: PeerEvent) {
+        // Fails when the driver is gone; then the process is about to end.
+        let _ = self.events.send(event).await;
+    }
+}
+
+/// Strangers remembered, so that each is logged once; then it starts over.
+const MAX_STRANGERS: usize = 64;

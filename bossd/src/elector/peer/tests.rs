@@ -1,0 +1,375 @@
+//! The peer layer over loopback: who is let in, what stays, what arrives.
+
+pub(super) mod bench;
+
+use std::net::{SocketAddr, UdpSocket};
+
+use election::{Moment, Span};
+
+use self::bench::{
+    Authority, Cluster, HOUR, Node, Process, Raw, free_address, incarnation, until, within,
+};
+use super::frame::{Frame, FrameError, MAX_DATAGRAM, MAX_FRAME};
+use super::{PeerEvent, PeerSettings, cluster_id};
+use crate::clock::{now, pause};
+
+fn frame(text: &str) -> Frame {
+    Frame::new(40, text.as_bytes().to_vec())
+}
+
+async fn pair(cluster: &Cluster) -> (Node, Node) {
+    let mut alpha = Node::start(cluster.settings("alpha"));
+    let mut beta = Node::start(cluster.settings("beta"));
+    alpha.connected("beta").await;
+    beta.connected("alpha").await;
+    (alpha, beta)
+}
+
+#[tokio::test]
+async fn two_nodes_connect_and_exchange_streams_and_datagrams() {
+    let cluster = Cluster::of(&["alpha", "beta"]);
+    let mut alpha = Node::start(cluster.settings("alpha"));
+    let mut beta = Node::start(cluster.settings("beta"));
+    assert_eq!(alpha.connected("beta").await, incarnation("beta"));
+    assert_eq!(beta.connected("alpha").await, incarnation("alpha"));
+
+    alpha.peers.send("beta", &frame("vote")).expect("short");
+    beta.peers.send_datagram("alpha", &frame("heartbeat")).expect("short");
+    assert_eq!(beta.received("alpha").await, b"vote");
+    assert_eq!(alpha.received("beta").await, b"heartbeat");
+
+    let longest = Frame::new(41, vec![3; MAX_FRAME - 4]);
+    alpha.peers.send("beta", &longest).expect("the longest");
+    assert_eq!(beta.received("alpha").await, longest.body);
+    let full = Frame::new(42, vec![4; MAX_DATAGRAM - 4]);
+    alpha.peers.send_datagram("beta", &full).expect("fits");
+    assert_eq!(beta.received("alpha").await, full.body);
+
+    let link = &alpha.peers.links()[0];
+    assert!(link.connected && link.rtt_us.is_some() && link.last_error.is_none(), "{link:?}");
+    assert_eq!((link.incarnation, link.dropped), (Some(incarnation("beta")), 0));
+}
+
+#[tokio::test]
+async fn what_does_not_fit_is_refused_to_the_sender() {
+    let cluster = Cluster::of(&["alpha"]);
+    let alpha = Node::start(cluster.settings("alpha"));
+    let long = |size| Frame::new(1, vec![0; size]);
+    let too_long = |outcome| matches!(outcome, Err(FrameError::TooLong { .. }));
+    assert!(too_long(alpha.peers.send_datagram("beta", &long(MAX_DATAGRAM))));
+    assert!(too_long(alpha.peers.send("beta", &long(MAX_FRAME))));
+}
+
+#[tokio::test]
+async fn another_authority_is_refused_on_both_sides() {
+    let cluster = Cluster::of(&["alpha", "beta"]);
+    let mut alpha = Node::start(cluster.settings("alpha"));
+    let tls = Authority::new().issue("web", "beta");
+    let mut beta = Node::start(PeerSettings { tls, ..cluster.settings("beta") });
+    let event = alpha.refused("refused beta: its certificate is not from this cluster").await;
+    assert!(matches!(event, PeerEvent::Refused { peer: Some(peer), .. } if peer == "beta"));
+    beta.refused("not from this cluster's authority").await;
+}
+
+#[tokio::test]
+async fn who_shows_no_certificate_is_refused() {
+    let cluster = Cluster::of(&["alpha", "beta"]);
+    let mut alpha = Node::start(cluster.settings("alpha"));
+    let end = Raw::dial_without_certificate(&cluster.authority, cluster.address("alpha")).await;
+    assert!(end.contains("certificate"), "{end}");
+    alpha.refused("its certificate was not shown").await;
+}
+
+#[tokio::test]
+async fn a_node_that_is_no_member_is_refused_by_name() {
+    let cluster = Cluster::of(&["alpha", "beta", "gamma"]);
+    let mut settings = cluster.settings("alpha");
+    settings.members.retain(|member| member.name != "gamma");
+    let mut alpha = Node::start(settings);
+    let mut gamma = Node::start(cluster.settings("gamma"));
+    alpha.refused("gamma is not a member of cluster web as alpha knows it").await;
+    gamma.refused("alpha refuses this node: gamma is not a member").await;
+}
+
+#[tokio::test]
+async fn a_stranger_from_elsewhere_proves_its_address_and_is_refused_all_the_same() {
+    let cluster = Cluster::of(&["alpha", "beta"]);
+    let settings = cluster.settings("alpha");
+    let mut alpha = Node::start(settings.clone());
+    let elsewhere = SocketAddr::from(([127, 0, 0, 2], 0));
+    let material = cluster.authority.issue("web", "delta");
+    let raw = Raw::dial(elsewhere, &material, cluster.address("alpha"), "alpha.web.boss").await;
+    let refused = async { alpha.refused("delta is not a member").await };
+    tokio::select! {
+        event = refused => assert!(matches!(event, PeerEvent::Refused { peer: Some(_), .. })),
+        _ = raw.introduce(&settings, "delta") => panic!("delta was welcome"),
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_for_another_name_than_the_node_gives_is_refused() {
+    let cluster = Cluster::of(&["alpha", "beta", "gamma"]);
+    let mut alpha = Node::start(cluster.settings("alpha"));
+    let tls = cluster.authority.issue("web", "beta");
+    let mut gamma = Node::start(PeerSettings { tls, ..cluster.settings("gamma") });
+    alpha.refused("certificate is for node beta, but the node calls itself \"gamma\"").await;
+    gamma.refused("certificate is for node beta, but the node calls itself \"gamma\"").await;
+}
+
+#[tokio::test]
+async fn a_peer_that_answers_with_anothers_certificate_is_refused() {
+    let cluster = Cluster::of(&["alpha", "beta", "gamma"]);
+    let tls = cluster.authority.issue("web", "beta");
+    let mut gamma = Node::start(PeerSettings { tls, members: vec![], ..cluster.settings("gamma") });
+    let mut alpha = Node::start(cluster.settings("alpha"));
+    alpha.refused("refused gamma: its certificate is for another name").await;
+    gamma.refused("the certificate of this node is for another name").await;
+}
+
+#[tokio::test]
+async fn another_cluster_under_the_same_authority_is_refused() {
+    let cluster = Cluster::of(&["alpha", "beta"]);
+    let settings = cluster.settings("alpha");
+    let mut alpha = Node::start(settings.clone());
+    let material = cluster.authority.issue("shop", "beta");
+    let raw = Raw::dial(free_address(), &material, settings.listen, "alpha.web.boss").await;
+    tokio::select! {
+        _ = alpha.refused("beta has a certificate for cluster shop, and alpha belongs to cluster web") => {}
+        _ = raw.introduce(&settings, "beta") => panic!("beta was welcome"),
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_out_of_its_time_is_refused_with_what_to_do() {
+    for (from, to, words) in [
+        (-2 * HOUR, -HOUR, "has expired: issue a new one"),
+        (HOUR, 2 * HOUR, "is not valid yet: check the clock of both servers"),
+    ] {
+        let cluster = Cluster::of(&["alpha", "beta"]);
+        let mut alpha = Node::start(cluster.settings("alpha"));
+        let tls = cluster.authority.issue_between("web", "beta", from, to);
+        let mut beta = Node::start(PeerSettings { tls, ..cluster.settings("beta") });
+        alpha.refused(&format!("refused beta: its certificate {words}")).await;
+        beta.refused(&format!("alpha refuses this node: the certificate of this node {words}"))
+            .await;
+    }
+}
+
+#[tokio::test]
+async fn a_renewed_certificate_counts_without_a_restart() {
+    let cluster = Cluster::of(&["alpha", "beta"]);
+    let mut alpha = Node::start(cluster.settings("alpha"));
+    let tls = cluster.authority.issue_between("web", "beta", -2 * HOUR, -HOUR);
+    let beta = Node::start(PeerSettings { tls, ..cluster.settings("beta") });
+    alpha.refused("has expired").await;
+    let foreign = Authority::new().issue("web", "beta");
+    assert!(beta.peers.renew(&foreign).is_err(), "another authority needs a restart");
+    beta.peers.renew(&cluster.authority.issue("web", "beta")).expect("sound material");
+    while !matches!(alpha.event().await, PeerEvent::Connected { .. }) {}
+}
+
+#[tokio::test]
+async fn unborn_nodes_with_different_files_refuse_each_other_and_name_the_keys() {
+    let cluster = Cluster::of(&["alpha", "beta"]);
+    let other = PeerSettings {
+        canonical: "[timing]\nprofile = fast\n".to_owned(),
+        unborn: true,
+        ..cluster.settings("beta")
+    };
+    let mut alpha = Node::start(cluster.settings("alpha"));
+    let mut beta = Node::start(other);
+    // Whoever accepts first says it, from its own point of view.
+    alpha.refused("cluster-wide part of cluster.toml differs between").await;
+    let PeerEvent::Refused { reason, .. } = beta.refused("timing.profile").await else {
+        unreachable!()
+    };
+    assert!(reason.contains("alpha: lan") && reason.contains("beta: fast"), "{reason}");
+    beta.peers.born();
+    while !matches!(alpha.event().await, PeerEvent::Connected { .. }) {}
+}
+
+#[tokio::test]
+async fn a_refusal_is_said_once_and_not_at_every_attempt() {
+    let cluster = Cluster::of(&["alpha", "beta"]);
+    let mut settings = cluster.settings("alpha");
+    settings.members.retain(|member| member.name == "alpha");
+    let mut alpha = Node::start(settings);
+    let beta = Node::start(cluster.settings("beta"));
+    alpha.refused("not a member").await;
+    // Beta goes on trying; alpha has nothing new to say until a peer is really lost or refused.
+    let attempts = || beta.peers.shared.endpoint.stats().outgoing_handshakes;
+    let before = attempts();
+    until(|| attempts() >= before + 3).await;
+    assert!(alpha.events.try_recv().is_err(), "said again");
+}
+
+#[tokio::test]
+async fn when_both_dial_one_connection_stays_and_nothing_is_lost() {
+    for _ in 0..10 {
+        let cluster = Cluster::of(&["alpha", "beta"]);
+        let (mut alpha, mut beta) = pair(&cluster).await;
+        for n in 0..100 {
+            alpha.peers.send("beta", &frame(&n.to_string())).expect("short");
+            beta.peers.send("alpha", &frame(&n.to_string())).expect("short");
+        }
+        for (node, from) in [(&mut alpha, "beta"), (&mut beta, "alpha")] {
+            let mut numbers = Vec::new();
+            for _ in 0..100 {
+                let body = String::from_utf8(node.received(from).await).expect("text");
+                numbers.push(body.parse::<u32>().expect("a number"));
+            }
+            numbers.sort_unstable();
+            assert!(numbers.into_iter().eq(0..100), "lost or doubled");
+        }
+        let one = |node: &Node| node.peers.shared.endpoint.open_connections() == 1;
+        until(|| one(&alpha) && one(&beta)).await;
+        // The same one on both sides, and nobody was told of the other.
+        alpha.peers.send("beta", &frame("after")).expect("short");
+        assert_eq!(beta.received("alpha").await, b"after");
+        assert!(alpha.events.try_recv().is_err() && beta.events.try_recv().is_err());
+    }
+}
+
+#[tokio::test]
+async fn three_nodes_connect_each_to_each() {
+    let cluster = Cluster::of(&["alpha", "beta", "gamma"]);
+    let nodes = ["alpha", "beta", "gamma"].map(|name| Node::start(cluster.settings(name)));
+    let all = |node: &Node| node.peers.links().iter().filter(|link| link.connected).count() == 2;
+    until(|| nodes.iter().all(all)).await;
+}
+
+#[tokio::test]
+async fn a_restarted_peer_replaces_its_old_connection_at_once() {
+    let cluster = Cluster::of(&["alpha", "beta"]);
+    let mut alpha = Node::start(cluster.settings("alpha"));
+    let beta = Process::start(cluster.settings("beta"));
+    alpha.connected("beta").await;
+    drop(beta);
+    let restarted = now();
+    let _beta = Process::start(cluster.settings("beta"));
+    println!("lost: {}", alpha.lost("beta").await);
+    alpha.connected("beta").await;
+    report("restart, both dial", restarted);
+}
+
+#[tokio::test]
+async fn a_restarted_peer_that_cannot_dial_is_noticed_by_its_resets() {
+    let cluster = Cluster::of(&["alpha", "beta"]);
+    let mut unable = cluster.settings("beta");
+    unable.members[0].address = free_address().to_string();
+    let mut alpha = Node::start(cluster.settings("alpha"));
+    let beta = Process::start(unable.clone());
+    alpha.connected("beta").await;
+    drop(beta);
+    let restarted = now();
+    let _beta = Process::start(unable);
+    let heartbeat = frame("heartbeat");
+    let reason = within(async {
+        loop {
+            alpha.peers.send_datagram("beta", &heartbeat).expect("short");
+            match alpha.events.try_recv() {
+                Ok(PeerEvent::Lost { reason, .. }) => break reason,
+                _ => pause(Span::from_millis(5)).await.expect("a timer"),
+            }
+        }
+    })
+    .await;
+    println!("lost: {reason}");
+    report("restart, noticed", restarted);
+    alpha.connected("beta").await;
+    report("restart, only the survivor dials", restarted);
+}
+
+fn report(what: &str, since: Moment) {
+    println!("{what}: {} us", since.elapsed(now()).as_nanos() / 1_000);
+}
+
+#[tokio::test]
+async fn a_peer_that_went_is_dialled_again() {
+    let cluster = Cluster::of(&["alpha", "beta"]);
+    let mut unable = cluster.settings("beta");
+    unable.members[0].address = free_address().to_string();
+    let mut alpha = Node::start(cluster.settings("alpha"));
+    let mut beta = Node::start(unable.clone());
+    alpha.connected("beta").await;
+    beta.connected("alpha").await;
+    for n in 0..20 {
+        beta.peers.send("alpha", &frame(&n.to_string())).expect("short");
+    }
+    beta.peers.close("beta stops").await;
+    for n in 0..20 {
+        assert_eq!(alpha.received("beta").await, n.to_string().as_bytes(), "sent before the close");
+    }
+    let reason = alpha.lost("beta").await;
+    assert!(reason.contains("beta stops"), "{reason}");
+    assert!(!alpha.peers.links()[0].connected);
+    alpha.peers.send("beta", &frame("stale")).expect("short");
+    assert_eq!(alpha.peers.links()[0].dropped, 1);
+    until(|| UdpSocket::bind(unable.listen).is_ok()).await;
+    let mut beta = Node::start(unable);
+    alpha.connected("beta").await;
+    beta.connected("alpha").await;
+    alpha.peers.send("beta", &frame("fresh")).expect("short");
+    assert_eq!(beta.received("alpha").await, b"fresh");
+}
+
+#[tokio::test]
+async fn a_frame_over_the_limit_cuts_the_connection_and_names_the_peer() {
+    let cluster = Cluster::of(&["alpha", "beta"]);
+    let settings = cluster.settings("alpha");
+    for bytes in [&[0xff; 8][..], &[0, 0, 0, 1][..], &[0, 0, 0, 9, 0, 40, 2, 0][..]] {
+        let mut alpha = Node::start(settings.clone());
+        let material = cluster.authority.issue("web", "beta");
+        let raw = Raw::dial(free_address(), &material, settings.listen, "alpha.web.boss").await;
+        assert_eq!(raw.introduce(&settings, "beta").await.node, "alpha");
+        alpha.connected("beta").await;
+        let mut stream = raw.connection.open_uni().await.expect("a stream");
+        stream.write_all(bytes).await.expect("sent");
+        let reason = alpha.lost("beta").await;
+        assert!(
+            reason.contains("beta sent a frame") || reason.contains("beta sent protocol"),
+            "{reason}"
+        );
+        let end = within(raw.connection.closed()).await.to_string();
+        assert!(end.contains("beta sent"), "{end}");
+        alpha.peers.close("the test is over").await;
+        until(|| UdpSocket::bind(settings.listen).is_ok()).await;
+    }
+}
+
+#[tokio::test]
+async fn another_major_version_is_refused_before_its_hello_is_read() {
+    let cluster = Cluster::of(&["alpha", "beta"]);
+    let settings = cluster.settings("alpha");
+    let mut alpha = Node::start(settings.clone());
+    let material = cluster.authority.issue("web", "beta");
+    let raw = Raw::dial(free_address(), &material, settings.listen, "alpha.web.boss").await;
+    let (mut send, _receive) = raw.connection.open_bi().await.expect("a stream");
+    send.write_all(&[0, 0, 0, 5, 0, 1, 2, 3, 0]).await.expect("sent");
+    alpha.refused("protocol version 2.3, and this bossd speaks 1.0").await;
+}
+
+#[tokio::test]
+async fn a_peer_that_does_not_read_costs_the_oldest_frames_and_no_memory() {
+    let cluster = Cluster::of(&["alpha", "beta"]);
+    let (alpha, mut beta) = pair(&cluster).await;
+    let body = vec![0; 8 * 1024];
+    for _ in 0..1_000 {
+        alpha.peers.send("beta", &Frame::new(40, body.clone())).expect("short");
+    }
+    alpha.peers.send("beta", &frame("newest")).expect("short");
+    let dropped = alpha.peers.links()[0].dropped;
+    assert!(dropped > 0, "8 MB were queued");
+    while beta.received("alpha").await != b"newest" {}
+}
+
+#[test]
+fn the_cluster_id_is_of_the_authority_and_the_name() {
+    let (ours, other) = (Authority::new().pem(), Authority::new().pem());
+    let id = cluster_id(&ours, "web").expect("an authority");
+    assert_eq!(cluster_id(&ours, "web"), Ok(id));
+    assert_ne!(cluster_id(&ours, "shop"), Ok(id));
+    assert_ne!(cluster_id(&other, "web"), Ok(id));
+    assert_eq!(uuid::Uuid::from_u128(id).get_version_num(), 8);
+    assert!(cluster_id(b"garbage", "web").is_err());
+}
