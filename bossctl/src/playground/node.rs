@@ -1,6 +1,7 @@
 //! One real bossd: its directory, its main process, and the ways to end it. Its elector is found
 //! through its own status.
 
+use std::collections::BTreeSet;
 use std::fs::OpenOptions;
 use std::net::{SocketAddr, UdpSocket};
 use std::os::unix::process::CommandExt;
@@ -106,6 +107,11 @@ impl Node {
     /// The elector, as the node itself says.
     pub fn elector(&self) -> Option<Pid> {
         Some(Pid::from_raw(self.status().ok()?.pids.elector.cast_signed()))
+    }
+
+    /// Everything that runs from its directory: both processes, hooks, and what these started.
+    pub fn processes(&self) -> BTreeSet<Pid> {
+        processes::of(&self.dir)
     }
 
     /// All at once, as if the power had gone.
