@@ -1,5 +1,5 @@
 //! The daemon of boss: a thin shell around the [`election`] core, in two processes. The
-//! [`executor`] acts on the machine, the [`elector`] talks to the network; `ipc` is what the two
+//! [`executor`] acts on the machine, the [`elector`] talks to the network; [`ipc`] is what the two
 //! say to each other. This library exists for the binary, fuzzing, benches and tests.
 
 pub mod args;
@@ -8,3 +8,5 @@ pub mod config;
 pub mod elector;
 pub mod executor;
 pub mod ipc;
+pub mod logging;
+pub mod sysexits;

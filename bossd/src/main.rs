@@ -1,1 +1,31 @@
-fn main() {}
+//! The daemon's binary: what was asked for, then the exit status that says how it went.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use bossd::args::{Mode, parse_args};
+use bossd::{config, elector, executor, sysexits};
+
+fn main() -> ExitCode {
+    let args = parse_args();
+    ExitCode::from(match args.mode {
+        Mode::Run => executor::run(&args.config),
+        Mode::Check => check(&args.config),
+        Mode::CleanUp => executor::clean_up::run(&args.config),
+        Mode::Elector => elector::run(),
+    })
+}
+
+fn check(path: &Path) -> u8 {
+    let host_name = config::host_name().unwrap_or_default();
+    match config::read(path).and_then(|sources| config::parse(&sources, &host_name)) {
+        Ok(config) => {
+            print!("{}", config::report(&config));
+            sysexits::OK
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            sysexits::CONFIG
+        }
+    }
+}

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use bossd::config::{
     self, Config, ConfigError, LONGEST_CANONICAL, OnFenceFailure, SECTIONS, Source, Sources,
-    canonical_of, differing_keys, fence_reserve,
+    canonical_of, differing_keys,
 };
 use election::{Failback, Kind, NodeId, Span};
 

@@ -106,6 +106,16 @@ impl Node {
         }
     }
 
+    /// Whether the node has left in order, after [`crate::Command::Leave`].
+    pub fn has_left(&self) -> bool {
+        self.left
+    }
+
+    /// The highest epoch that the executor was given a permit or a revoke for.
+    pub fn last_permit(&self) -> Epoch {
+        self.runner.sent
+    }
+
     /// A boss that this node has reason to believe in: itself, or its leader while it keeps its
     /// promise to it.
     fn known_boss(&self, now: Moment) -> Option<(NodeId, Epoch)> {

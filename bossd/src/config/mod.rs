@@ -24,7 +24,6 @@ pub use check::parse;
 pub use error::{ConfigError, Place, Problem};
 pub use keys::{SECTIONS, Scope, Section};
 pub use report::report;
-pub use server::{LONGEST_FENCE_RESERVE, fence_reserve};
 
 /// The texts of the configuration. The executor reads them and hands them to the elector.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]

@@ -12,12 +12,7 @@ use super::file::Table;
 use super::problems::{At, Given, Problems};
 use super::values::{Wrong, parse_account, parse_address, parse_name};
 use super::{ControlConfig, HooksConfig, LogConfig, NodeConfig, OnFenceFailure, Runner, TlsConfig};
-
-/// The part of D that neither hooks nor the escalation get, for noticing, killing and recording:
-/// 50 ms, or a quarter of D where D is short (profile `fast`).
-pub fn fence_reserve(fence: Span) -> Span {
-    LONGEST_FENCE_RESERVE.min(fence.part(4))
-}
+use election::fence_reserve;
 
 impl HooksConfig {
     /// How much of D the escalation needs, at its end (protocol.md 4, Fencing).
@@ -273,9 +268,6 @@ fn parse_path(text: &str, directory: &Path) -> Result<PathBuf, Wrong> {
     }
     Ok(directory.join(text))
 }
-
-/// What fence_reserve takes at most: a SIGKILL, a walk over the process tree, a durable record.
-pub const LONGEST_FENCE_RESERVE: Span = Span::from_millis(50);
 
 const USER: &str = "boss";
 const STATE_DIRECTORY: &str = "/var/lib/boss";

@@ -1,1 +1,402 @@
-//! To be written.
+//! The election's loop, and the only owner of the [`Node`]: one event in, then what the node has
+//! ready is carried out, then the timer. Nothing here decides who may be boss, and nothing waits
+//! for a disk, a hook, an operator or a peer.
+
+use std::sync::Arc;
+
+use control::model::Status;
+use election::{Act, Command, Effect, Incarnation, Level, Moment, Node, NodeId, Span, Word};
+use tokio::process;
+use tokio::sync::{mpsc, watch};
+use tracing::{debug, error, info, warn};
+
+use super::control::ControlRequest;
+use super::forward::Forwards;
+use super::peer::{Frame, PeerEvent, Peers};
+use super::picture::Background;
+use super::schema::wire::{self, Sender};
+use super::state_dir::{Storage, StorageEvent};
+use crate::clock::{self, Alarm};
+use crate::ipc::{self, HookFacts, ToElector, ToExecutor, transition_id};
+use crate::sysexits;
+
+/// A new picture for status at least this often, so that its times are true.
+const PICTURE: Span = Span::from_millis(500);
+/// How often a clean-up after a dead executor is tried again while the lease is held.
+const CLEAN_UP_AGAIN: Span = Span::from_secs(1);
+
+/// Where events come from.
+pub struct Inputs {
+    /// The peer layer.
+    pub peers: mpsc::Receiver<PeerEvent>,
+    /// The storage thread.
+    pub storage: mpsc::UnboundedReceiver<StorageEvent>,
+    /// The control socket.
+    pub operators: mpsc::Receiver<ControlRequest>,
+}
+
+/// The elector at work.
+pub struct Driver {
+    node: Node,
+    peers: Peers,
+    storage: Storage,
+    executor: ipc::Sender<ToExecutor>,
+    background: Background,
+    status: watch::Sender<Arc<Status>>,
+    forwards: Forwards,
+    inputs: Inputs,
+    alarm: Alarm,
+    /// When the timer should fire; how late it did is the loop's gap.
+    armed: Moment,
+    pictured: Option<Moment>,
+    unborn: bool,
+    executor_gone: bool,
+    end: Option<u8>,
+}
+
+enum Event {
+    Peer(PeerEvent),
+    Executor(Option<ToElector>),
+    Storage(StorageEvent),
+    Operator(ControlRequest),
+    CleanedUp(bool),
+    Time,
+}
+
+impl Driver {
+    /// Puts the parts together.
+    pub fn new(
+        node: Node,
+        peers: Peers,
+        storage: Storage,
+        executor: ipc::Sender<ToExecutor>,
+        background: Background,
+        status: watch::Sender<Arc<Status>>,
+        inputs: Inputs,
+    ) -> std::io::Result<Self> {
+        let unborn = node.snapshot(clock::now()).state.is_unborn();
+        Ok(Self {
+            node,
+            peers,
+            storage,
+            executor,
+            background,
+            status,
+            forwards: Forwards::default(),
+            inputs,
+            alarm: Alarm::new()?,
+            armed: clock::now(),
+            pictured: None,
+            unborn,
+            executor_gone: false,
+            end: None,
+        })
+    }
+
+    /// Runs until the node has left or cannot go on. The exit status.
+    pub async fn run(mut self, mut executor: mpsc::Receiver<ToElector>) -> u8 {
+        info!("{} of cluster {} is up", self.background.me(), self.background.cluster());
+        self.executor.send(ToExecutor::Serving);
+        let (cleaned, mut cleanings) = mpsc::unbounded_channel();
+        loop {
+            self.carry_out();
+            self.paint_if_due();
+            if let Some(status) = self.end {
+                self.peers.close("bossd stops").await;
+                return status;
+            }
+            if self.arm().is_err() {
+                return sysexits::SYSTEM;
+            }
+            let gone = self.executor_gone;
+            let event = tokio::select! {
+                biased;
+                _ = self.alarm.fired() => Event::Time,
+                Some(event) = self.inputs.storage.recv() => Event::Storage(event),
+                message = executor.recv(), if !gone => Event::Executor(message),
+                Some(event) = self.inputs.peers.recv() => Event::Peer(event),
+                Some(success) = cleanings.recv() => Event::CleanedUp(success),
+                Some(request) = self.inputs.operators.recv() => Event::Operator(request),
+            };
+            self.handle(event, &cleaned);
+        }
+    }
+
+    /// The clocks are read after the event was taken (protocol.md 3, "which now").
+    fn handle(&mut self, event: Event, cleaned: &mpsc::UnboundedSender<bool>) {
+        match event {
+            Event::Time => self.handle_time(),
+            Event::Peer(event) => self.handle_peer(event),
+            Event::Storage(event) => self.handle_storage(event),
+            Event::Executor(Some(message)) => self.handle_executor(message),
+            Event::Executor(None) => self.handle_executor_gone(cleaned),
+            Event::CleanedUp(success) => self.handle_cleaned_up(success, cleaned),
+            Event::Operator(request) => self.handle_operator(request),
+        }
+    }
+
+    fn handle_time(&mut self) {
+        let now = clock::now();
+        self.background.saw_gap(self.armed.elapsed(now));
+        self.node.handle_timeout(now);
+    }
+
+    fn handle_peer(&mut self, event: PeerEvent) {
+        match event {
+            PeerEvent::Received { peer, incarnation, frame } => {
+                self.handle_frame(&peer, incarnation, &frame);
+            }
+            PeerEvent::Connected { peer, incarnation } => {
+                let (peer, life) = (NodeId::new(&peer), Incarnation(incarnation));
+                self.node.handle_connected(clock::now(), &peer, life);
+                self.pictured = None;
+            }
+            PeerEvent::Lost { peer, .. } => {
+                self.node.handle_lost(clock::now(), &NodeId::new(&peer));
+                self.pictured = None;
+            }
+            PeerEvent::Refused { peer, address, reason } => {
+                let who = peer.unwrap_or_else(|| "a stranger".to_owned());
+                warn!("no connection with {who} ({address}): {reason}");
+            }
+        }
+    }
+
+    fn handle_frame(&mut self, peer: &str, incarnation: u128, frame: &Frame) {
+        if self.handle_forwarded(peer, frame) {
+            return;
+        }
+        let sender = Sender {
+            cluster: self.background.cluster_id(),
+            node: NodeId::new(peer),
+            incarnation: Incarnation(incarnation),
+        };
+        match wire::decode(frame, sender) {
+            Ok(envelope) => self.node.handle_message(clock::now(), &envelope),
+            Err(error) => warn!("a message from {peer} is ignored: {error}"),
+        }
+    }
+
+    fn handle_storage(&mut self, event: StorageEvent) {
+        match event {
+            StorageEvent::Done { written, took, refused } => {
+                if let Some(why) = refused {
+                    warn!("the state directory refused a write: {why}");
+                }
+                debug!("write {} took {took}", written.generation);
+                self.node.handle_written(clock::now(), written);
+            }
+            StorageEvent::Broken(what) => {
+                error!("{what}: what is on the disk is not known any more (exit 74)");
+                self.end = Some(sysexits::IO);
+            }
+        }
+    }
+
+    fn handle_executor(&mut self, message: ToElector) {
+        match message {
+            ToElector::Word(word) => {
+                self.node.handle_hook_outcome(clock::now(), word.into());
+            }
+            ToElector::Ready(ready) => {
+                let command = Command::SetReady(ready.is_ok());
+                self.background.set_hooks(ready);
+                let _ = self.node.handle_command(clock::now(), 0, command);
+            }
+            ToElector::Alarm(text) => self.background.set_alarm(text),
+            ToElector::Leave => {
+                info!("leaving");
+                let _ = self.node.handle_command(clock::now(), 0, Command::Leave);
+            }
+            ToElector::Start(_) => {}
+        }
+        self.pictured = None;
+    }
+
+    /// The executor is gone. What it did may stand, so the lease is held until somebody has
+    /// cleaned up: here, if nobody else will and the rights are there.
+    fn handle_executor_gone(&mut self, cleaned: &mpsc::UnboundedSender<bool>) {
+        self.executor_gone = true;
+        if self.node.has_left() {
+            self.end = Some(sysexits::OK);
+        } else if self.background.cleans_up() {
+            error!("the executor is gone: cleaning up what it may have left standing");
+            self.clean_up(cleaned, Span::ZERO);
+        } else {
+            error!("the executor is gone: holding the lease until the service manager cleans up");
+        }
+    }
+
+    fn clean_up(&self, cleaned: &mpsc::UnboundedSender<bool>, delay: Span) {
+        let (config, cleaned) = (self.background.config_file(), cleaned.clone());
+        tokio::spawn(async move {
+            let _ = clock::pause(delay).await;
+            let success = match std::env::current_exe() {
+                Ok(program) => {
+                    let mut command = process::Command::new(program);
+                    command.arg("--clean-up").arg("--config").arg(config);
+                    command.stdin(std::process::Stdio::null());
+                    command.stdout(std::process::Stdio::null());
+                    command.status().await.is_ok_and(|status| status.success())
+                }
+                Err(_) => false,
+            };
+            let _ = cleaned.send(success);
+        });
+    }
+
+    fn handle_cleaned_up(&mut self, success: bool, cleaned: &mpsc::UnboundedSender<bool>) {
+        if !success {
+            let text = "the executor is gone and cleaning up failed: effects may stand; the lease \
+                        is held. Run `bossd --clean-up` by hand, then restart bossd";
+            error!("{text}");
+            self.background.set_alarm(Some(text.to_owned()));
+            return self.clean_up(cleaned, CLEAN_UP_AGAIN);
+        }
+        info!("cleaned up: handing over, then ending (exit 70)");
+        let now = clock::now();
+        let epoch = self.node.last_permit();
+        self.node.handle_hook_outcome(now, Word::Idle { epoch });
+        let _ = self.node.handle_command(now, 0, Command::Leave);
+    }
+
+    /// What the node has ready, in order.
+    fn carry_out(&mut self) {
+        let ready = self.node.ready();
+        if let Some(write) = ready.write {
+            self.storage.write(write);
+        }
+        for effect in ready.effects {
+            match effect {
+                Effect::Send { to, envelope } => self.send(&to, &envelope),
+                Effect::Act(act) => self.act(act),
+                Effect::Answer { id, answer } => {
+                    self.forwards.answer(id, answer, &self.peers, &self.background);
+                }
+                Effect::Note(note) => {
+                    self.pictured = None;
+                    log(self.background.me(), &note);
+                    self.background.learn(&note);
+                }
+                Effect::Left => self.handle_left(),
+            }
+        }
+    }
+
+    fn handle_left(&mut self) {
+        info!("left in order");
+        self.executor.send(ToExecutor::Left);
+        let status = if self.executor_gone { sysexits::SOFTWARE } else { sysexits::OK };
+        self.end = Some(status);
+    }
+
+    fn send(&self, to: &NodeId, envelope: &election::Envelope) {
+        let frame = wire::encode(envelope);
+        let sent = if envelope.message.is_datagram() {
+            self.peers.send_datagram(to.as_str(), &frame)
+        } else {
+            self.peers.send(to.as_str(), &frame)
+        };
+        if let Err(error) = sent {
+            error!("a {} to {to} cannot be sent: {error}", envelope.message.name());
+        }
+    }
+
+    fn act(&mut self, act: Act) {
+        let node = self.background.me().clone();
+        let transition = |epoch: u64, event| transition_id(node.as_str(), epoch, event);
+        let message = match act {
+            Act::Promote { permit, cause, previous } => {
+                let epoch = permit.epoch.0;
+                info!(transition = transition(epoch, "promote"), "epoch {epoch}: {cause}");
+                let mut facts = self.hook_facts(Some(epoch), Some(&node), cause.to_string());
+                facts.previous = previous.map(|name| name.to_string());
+                ToExecutor::Promote { permit: permit.into(), facts }
+            }
+            Act::Extend { epoch, until } => {
+                ToExecutor::Extend { epoch: epoch.0, until: until.into() }
+            }
+            Act::Demote { epoch, reason } => {
+                info!(transition = transition(epoch.0, "demote"), "epoch {epoch}: {reason}");
+                let facts = self.hook_facts(Some(epoch.0), None, ipc::reason_text(reason));
+                ToExecutor::Demote { epoch: epoch.0, facts }
+            }
+            Act::Revoke { epoch, reason } => {
+                info!(transition = transition(epoch.0, "demote"), "epoch {epoch}: {reason}");
+                let facts = self.hook_facts(Some(epoch.0), None, ipc::reason_text(reason));
+                ToExecutor::Revoke { epoch: epoch.0, facts }
+            }
+            Act::Follow { boss, epoch } => {
+                info!(transition = transition(epoch.0, "follow"), "{boss} is boss, epoch {epoch}");
+                let reason = format!("{boss} is boss");
+                let facts = self.hook_facts(Some(epoch.0), Some(&boss), reason);
+                ToExecutor::Follow { facts }
+            }
+        };
+        let is_extension = matches!(message, ToExecutor::Extend { .. });
+        if !self.executor.send(message) && !is_extension && !self.executor_gone {
+            error!("the executor does not read what the elector says");
+        }
+    }
+
+    fn hook_facts(
+        &self,
+        epoch: Option<u64>,
+        current: Option<&NodeId>,
+        reason: String,
+    ) -> HookFacts {
+        let snapshot = self.node.snapshot(clock::now());
+        let members = &snapshot.state.members;
+        let address = current.and_then(|name| members.find(name)).map(|m| m.address.to_string());
+        let me = members.find(self.background.me());
+        HookFacts {
+            epoch,
+            term: snapshot.term.0,
+            current: current.map(ToString::to_string),
+            current_address: address,
+            previous: None,
+            reason,
+            priority: me.map_or(election::DEFAULT_PRIORITY, |member| member.priority),
+            members: members.iter().map(|(name, _)| name.to_string()).collect(),
+        }
+    }
+
+    /// A new picture for status when something happened, or when the last one gets old.
+    fn paint_if_due(&mut self) {
+        let now = clock::now();
+        if self.pictured.is_some_and(|at| !at.plus(PICTURE).over_when_either(now)) {
+            return;
+        }
+        self.pictured = Some(now);
+        let snapshot = self.node.snapshot(now);
+        if self.unborn && !snapshot.state.is_unborn() {
+            self.unborn = false;
+            self.peers.born();
+        }
+        let status = self.background.paint(now, &snapshot, &self.peers.links());
+        self.executor.send(ToExecutor::Status(Background::one_line(&status)));
+        self.status.send_replace(Arc::new(status));
+    }
+
+    fn arm(&mut self) -> std::io::Result<()> {
+        let now = clock::now();
+        self.armed = now.plus(self.node.wake(now).min(PICTURE));
+        self.alarm.set(self.armed)
+    }
+
+    fn handle_operator(&mut self, request: ControlRequest) {
+        self.forwards.take(request, &mut self.node, &self.peers, &self.background);
+    }
+
+    fn handle_forwarded(&mut self, peer: &str, frame: &Frame) -> bool {
+        self.forwards.take_frame(peer, frame, &mut self.node, &self.peers, &self.background)
+    }
+}
+
+fn log(me: &NodeId, note: &election::Note) {
+    match note.level() {
+        Level::Debug => debug!("{me} {note}"),
+        Level::Info => info!("{me} {note}"),
+        Level::Warn => warn!("{me} {note}"),
+    }
+}

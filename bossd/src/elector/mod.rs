@@ -1,8 +1,187 @@
-//! The elector: the process that talks to the network and runs the election.
+//! The elector: the process that talks to the network and runs the election. It has no
+//! privileges; what it cannot read by itself the executor hands over at the start.
 
 pub mod control;
 pub mod driver;
+mod forward;
 pub mod peer;
-pub mod privileges;
+mod picture;
 pub mod schema;
 pub mod state_dir;
+
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::os::fd::AsFd;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use election::{ClusterId, Epoch, Node, Start, Term};
+use tokio::sync::{mpsc, watch};
+use tracing::error;
+
+use crate::config::{self, Config, ConfigError};
+use crate::ipc::{self, StartUp, ToElector, ToExecutor};
+use crate::{clock, logging, sysexits};
+use control::{Access, COMMANDS_WAITING, Limits};
+use driver::{Driver, Inputs};
+use peer::{PeerAddress, PeerError, PeerSettings, Peers};
+use picture::Background;
+use state_dir::{Owner, StateDir, StateDirError, Storage};
+
+/// How many events of peers may wait for the election thread. QUIC's own windows hold the rest.
+const PEER_EVENTS: usize = 256;
+/// The group that may read the control socket.
+const READERS: &str = "boss";
+
+/// Why an elector does not start.
+#[derive(Debug, thiserror::Error)]
+enum StartError {
+    #[error("{0}")]
+    Config(#[from] ConfigError),
+    #[error("{0}")]
+    StateDir(#[from] StateDirError),
+    #[error("{0}")]
+    Peers(#[from] PeerError),
+    #[error("{0}")]
+    Identity(#[from] peer::identity::IdentityError),
+    #[error("[node] listen = \"{listen}\": {error}. It must be an address of this host")]
+    Listen { listen: String, error: io::Error },
+    #[error("{what}: {error}")]
+    System { what: &'static str, error: io::Error },
+    #[error("the executor ended before it said how to start")]
+    NoStart,
+}
+
+impl StartError {
+    fn status(&self) -> u8 {
+        match self {
+            Self::Config(_) | Self::Identity(_) | Self::Listen { .. } => sysexits::CONFIG,
+            Self::StateDir(StateDirError::InUse(_)) => sysexits::BUSY,
+            Self::StateDir(StateDirError::Io { .. }) => sysexits::IO,
+            Self::StateDir(_) => sysexits::DATA,
+            Self::Peers(_) | Self::System { .. } | Self::NoStart => sysexits::SYSTEM,
+        }
+    }
+}
+
+/// Runs an elector on the channel that is standard input, serving the control socket that is
+/// standard output. The exit status.
+pub fn run() -> u8 {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let result = runtime
+        .map_err(system("starting the runtime"))
+        .and_then(|runtime| tokio::task::LocalSet::new().block_on(&runtime, start_and_run()));
+    result.unwrap_or_else(|error| {
+        logging::init(tracing::Level::INFO);
+        error!("{error}");
+        error.status()
+    })
+}
+
+async fn start_and_run() -> Result<u8, StartError> {
+    let channel = inherited(&io::stdin()).map_err(system("taking the executor's channel"))?;
+    let control = inherited(&io::stdout()).map_err(system("taking the control socket"))?;
+    let (to_executor, mut from_executor) =
+        ipc::channel::<ToExecutor, ToElector>(UnixStream::from(channel))
+            .map_err(system("opening the executor's channel"))?;
+    let Some(ToElector::Start(start)) = from_executor.first().await else {
+        return Err(StartError::NoStart);
+    };
+    let config = config::parse(&start.sources, &start.host_name)?;
+    logging::init(config.log.level);
+    let driver = assemble(&start, config, to_executor, UnixListener::from(control))?;
+    Ok(driver.run(from_executor.into_queue()).await)
+}
+
+/// A descriptor that came as a standard stream, as our own.
+fn inherited(stream: &impl AsFd) -> io::Result<std::os::fd::OwnedFd> {
+    stream.as_fd().try_clone_to_owned()
+}
+
+/// State, peers, node, storage, control socket: the elector's parts, put together.
+fn assemble(
+    start: &StartUp,
+    config: Config,
+    to_executor: ipc::Sender<ToExecutor>,
+    control: UnixListener,
+) -> Result<Driver, StartError> {
+    let cluster = ClusterId(peer::cluster_id(&start.tls.ca.pem, &config.cluster.name)?);
+    let owner = Owner { cluster, node: config.node.name.clone() };
+    let dir = StateDir::open(&config.node.state_directory, &owner, &config.cluster.state)?;
+    let stored = dir.stored().clone();
+    let (peer_sender, peers_said) = mpsc::channel(PEER_EVENTS);
+    let settings = peer_settings(start, &config, &dir)?;
+    let peers = Peers::start(settings, peer_sender)?;
+    let node = Node::start(
+        clock::now(),
+        Start {
+            me: stored.node.clone(),
+            incarnation: stored.incarnation,
+            cluster,
+            hard: stored.hard,
+            first_term: wall_clock_term(),
+            last_epoch: Epoch(start.last_epoch),
+            ready: start.ready.is_ok(),
+            seed: seed(),
+        },
+    );
+    let (storage_sender, storage_said) = mpsc::unbounded_channel();
+    let storage = Storage::spawn(dir, storage_sender).map_err(system("starting the storage"))?;
+    let background = Background::new(start, config, cluster);
+    let (status, pictures) = watch::channel(Arc::new(background.first_picture(&node)));
+    let (commands, operators_said) = mpsc::channel(COMMANDS_WAITING);
+    let access = Access::look_up(READERS, background.config().control.operators.as_deref());
+    control::spawn(control, access, Limits::default(), pictures, commands)
+        .map_err(system("serving the control socket"))?;
+    let inputs = Inputs { peers: peers_said, storage: storage_said, operators: operators_said };
+    Driver::new(node, peers, storage, to_executor, background, status, inputs)
+        .map_err(system("setting up a timer"))
+}
+
+fn peer_settings(
+    start: &StartUp,
+    config: &Config,
+    dir: &StateDir,
+) -> Result<PeerSettings, StartError> {
+    let stored = dir.stored();
+    let members = stored.hard.state.members.iter().map(|(name, member)| PeerAddress {
+        name: name.to_string(),
+        address: member.address.to_string(),
+    });
+    Ok(PeerSettings {
+        cluster: config.cluster.name.clone(),
+        cluster_id: stored.cluster.0,
+        me: stored.node.to_string(),
+        incarnation: stored.incarnation.0,
+        listen: resolve(&config.node.listen)?,
+        members: members.collect(),
+        tls: start.tls.clone(),
+        reset_secret: dir.reset_secret(),
+        canonical: config.cluster.canonical.clone(),
+        unborn: stored.hard.state.is_unborn(),
+    })
+}
+
+/// The one address to bind, once, before anything runs.
+fn resolve(listen: &str) -> Result<SocketAddr, StartError> {
+    let failed = |error| StartError::Listen { listen: listen.to_owned(), error };
+    let mut addresses = listen.to_socket_addrs().map_err(failed)?;
+    addresses.next().ok_or_else(|| failed(io::Error::from(io::ErrorKind::AddrNotAvailable)))
+}
+
+/// The first term of a cluster is the wall clock's seconds (protocol.md 6).
+fn wall_clock_term() -> Term {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    Term(since.map_or(1, |since| since.as_secs().max(1)))
+}
+
+/// Jitter must differ between nodes that start together.
+fn seed() -> u64 {
+    let (high, low) = uuid::Uuid::new_v4().as_u64_pair();
+    high ^ low
+}
+
+fn system(what: &'static str) -> impl FnOnce(io::Error) -> StartError {
+    move |error| StartError::System { what, error }
+}

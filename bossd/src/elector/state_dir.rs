@@ -1,1 +1,336 @@
-//! To be written.
+//! The state directory: the lock that keeps a second daemon out, the state file with its previous
+//! generation, the reset secret, and the storage thread that makes writes durable beside the
+//! election (protocol.md 8). It never guesses: what it cannot believe it refuses, with the reason.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write as _};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+
+use election::{ClusterId, ClusterState, HardState, Incarnation, NodeId, Span, Write, Written};
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+
+use crate::clock;
+use crate::elector::schema::state_file::{self, MAX_FILE, StateFileError, Stored};
+
+const STATE: &str = "state";
+const PREVIOUS: &str = "state.previous";
+const TEMPORARY: &str = "state.new";
+const LOCK: &str = "lock";
+const RESET_SECRET: &str = "reset-secret";
+
+/// Who this directory should belong to.
+#[derive(Debug, Clone)]
+pub struct Owner {
+    /// The cluster, by its authority and name.
+    pub cluster: ClusterId,
+    /// This member.
+    pub node: NodeId,
+}
+
+/// An open state directory, locked against a second daemon.
+#[derive(Debug)]
+pub struct StateDir {
+    path: PathBuf,
+    stored: Stored,
+    reset_secret: [u8; 32],
+    // Held for as long as the directory is in use.
+    lock: Flock<File>,
+}
+
+/// Why a state directory cannot be used. Nothing is changed in any of these cases.
+#[derive(Debug, thiserror::Error)]
+pub enum StateDirError {
+    /// The system refuses.
+    #[error("{path}: {what}: {error}. The state directory must be writable by bossd's user")]
+    Io {
+        /// What was touched.
+        path: PathBuf,
+        /// What was to be done.
+        what: &'static str,
+        /// The system's word.
+        error: io::Error,
+    },
+    /// Another daemon has it.
+    #[error(
+        "{0}: another bossd uses this state directory. Two instances need two directories \
+         ([node] state-directory)"
+    )]
+    InUse(PathBuf),
+    /// The state file cannot be believed.
+    #[error(
+        "{path}: {error}. This node gives no vote rather than guess what it had promised. {}",
+        REMEDY
+    )]
+    Unusable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: StateFileError,
+    },
+    /// The state file is gone, the previous generation is there.
+    #[error(
+        "{path} is missing, but {PREVIOUS} beside it is there: somebody removed it, or a disk was \
+         restored half. The previous generation may have forgotten a vote, so it is not used. {}",
+        REMEDY
+    )]
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Another cluster's, or another node's.
+    #[error(
+        "{path}: it belongs to {found}, this node is {wanted}. Use another state directory \
+         ([node] state-directory), or put the right certificates and the right name back"
+    )]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// Whose it is.
+        found: String,
+        /// Who asks.
+        wanted: String,
+    },
+}
+
+const REMEDY: &str = "Restore the file itself if you can; else move the whole directory away: the \
+                      node then starts as a new life, which the cluster must re-admit";
+
+impl StateDir {
+    /// Opens or, when it is empty, creates the state of a new life of this node.
+    pub fn open(path: &Path, owner: &Owner, unborn: &ClusterState) -> Result<Self, StateDirError> {
+        create_directory(path)?;
+        let lock = lock(path)?;
+        let stored = match read(path)? {
+            Some(stored) => check_owner(path, stored, owner)?,
+            None => Stored {
+                generation: 0,
+                cluster: owner.cluster,
+                node: owner.node.clone(),
+                incarnation: Incarnation(uuid::Uuid::new_v4().as_u128()),
+                hard: HardState::unborn(unborn.clone()),
+            },
+        };
+        let reset_secret = reset_secret(path)?;
+        let mut dir = Self { path: path.to_owned(), stored, reset_secret, lock };
+        if dir.stored.generation == 0 {
+            // The incarnation is durable before anybody hears of it.
+            let hard = dir.stored.hard.clone();
+            dir.write(hard)
+                .map_err(|(_, error)| io_error(path, "writing the first state")(error))?;
+        } else if dir.stored.hard.state.is_unborn() {
+            // Nobody has agreed on the cluster-wide part yet: the file is what counts.
+            dir.stored.hard.state = std::sync::Arc::new(unborn.clone());
+        }
+        Ok(dir)
+    }
+
+    /// What it holds.
+    pub fn stored(&self) -> &Stored {
+        &self.stored
+    }
+
+    /// The secret that makes this node's QUIC resets recognisable to its peers.
+    pub fn reset_secret(&self) -> [u8; 32] {
+        self.reset_secret
+    }
+
+    /// Makes `hard` durable. The bool of an error says whether the old state certainly stands.
+    fn write(&mut self, hard: HardState) -> Result<(), (bool, io::Error)> {
+        let next = Stored { generation: self.stored.generation + 1, hard, ..self.stored.clone() };
+        let temporary = self.path.join(TEMPORARY);
+        let current = self.path.join(STATE);
+        let file = write_temporary(&temporary, &state_file::render(&next))
+            .map_err(|error| (was_refused(&error), error))?;
+        // From here on an error is final: what is on the disk is not known any more.
+        file.sync_all().map_err(|error| (false, error))?;
+        keep_previous(&current, &self.path.join(PREVIOUS)).map_err(|e| (was_refused(&e), e))?;
+        fs::rename(&temporary, &current).map_err(|error| (false, error))?;
+        let directory = File::open(&self.path).map_err(|error| (false, error))?;
+        directory.sync_all().map_err(|error| (false, error))?;
+        self.stored = next;
+        Ok(())
+    }
+}
+
+/// The epoch of this node's own claim in the state file under `path`, if there is one: what the
+/// executor asks at its start (X5). A directory without a state has no claim; one that cannot be
+/// believed is an error, which the elector will tell in full.
+pub fn own_claim(path: &Path) -> Result<Option<election::Epoch>, StateDirError> {
+    let stored = match read(path) {
+        Ok(stored) => stored,
+        Err(StateDirError::Io { error, .. }) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(error),
+    };
+    Ok(stored.and_then(|stored| {
+        let held = stored.hard.state.claim.held_by(&stored.node, stored.incarnation);
+        held.map(|held| held.epoch)
+    }))
+}
+
+fn create_directory(path: &Path) -> Result<(), StateDirError> {
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(io_error(path, "creating the directory"))
+}
+
+fn lock(path: &Path) -> Result<Flock<File>, StateDirError> {
+    let path = path.join(LOCK);
+    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
+    let file = file.map_err(io_error(&path, "opening the lock"))?;
+    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+        Ok(lock) => Ok(lock),
+        Err((_, Errno::EWOULDBLOCK)) => Err(StateDirError::InUse(path)),
+        Err((_, errno)) => Err(io_error(&path, "locking")(errno.into())),
+    }
+}
+
+/// None when the directory has never held a state.
+fn read(directory: &Path) -> Result<Option<Stored>, StateDirError> {
+    let path = directory.join(STATE);
+    let file = match File::open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let has_previous = directory.join(PREVIOUS).exists();
+            return if has_previous { Err(StateDirError::Missing { path }) } else { Ok(None) };
+        }
+        Err(error) => return Err(io_error(&path, "opening")(error)),
+    };
+    let mut bytes = Vec::new();
+    file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(io_error(&path, "reading"))?;
+    // What is not UTF-8 fails the checksum, with a text that says so.
+    let text = String::from_utf8_lossy(&bytes);
+    let stored = state_file::parse(&text);
+    stored.map(Some).map_err(|error| StateDirError::Unusable { path, error })
+}
+
+fn check_owner(directory: &Path, stored: Stored, owner: &Owner) -> Result<Stored, StateDirError> {
+    if stored.cluster == owner.cluster && stored.node == owner.node {
+        return Ok(stored);
+    }
+    let found = format!("{} of cluster {:?}", stored.node, stored.cluster);
+    let wanted = format!("{} of cluster {:?}", owner.node, owner.cluster);
+    Err(StateDirError::Foreign { path: directory.join(STATE), found, wanted })
+}
+
+fn reset_secret(directory: &Path) -> Result<[u8; 32], StateDirError> {
+    let path = directory.join(RESET_SECRET);
+    if let Ok(bytes) = fs::read(&path)
+        && let Ok(secret) = <[u8; 32]>::try_from(bytes)
+    {
+        return Ok(secret);
+    }
+    let mut secret = [0_u8; 32];
+    for half in secret.chunks_mut(16) {
+        half.copy_from_slice(uuid::Uuid::new_v4().as_bytes());
+    }
+    // Losing it only costs the peers a second to notice a restart: no fsync.
+    let file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&path);
+    let written = file.and_then(|mut file| file.write_all(&secret));
+    written.map_err(io_error(&path, "writing the reset secret"))?;
+    Ok(secret)
+}
+
+fn write_temporary(path: &Path, text: &str) -> io::Result<File> {
+    let mut file =
+        OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())?;
+    Ok(file)
+}
+
+/// The previous generation stays beside the current one, for a person to look at.
+fn keep_previous(current: &Path, previous: &Path) -> io::Result<()> {
+    for result in [fs::remove_file(previous), fs::hard_link(current, previous)] {
+        match result {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Disk full, quota, read-only: nothing was promised to the disk yet, so the old state stands.
+fn was_refused(error: &io::Error) -> bool {
+    let known = [Errno::ENOSPC, Errno::EDQUOT, Errno::EROFS];
+    error.raw_os_error().is_some_and(|raw| known.contains(&Errno::from_raw(raw)))
+}
+
+fn io_error(path: &Path, what: &'static str) -> impl FnOnce(io::Error) -> StateDirError {
+    let path = path.to_owned();
+    move |error| StateDirError::Io { path, what, error }
+}
+
+/// What the storage thread reports.
+#[derive(Debug)]
+pub enum StorageEvent {
+    /// A write ended, one way or the other.
+    Done {
+        /// For the core.
+        written: Written,
+        /// How long it took.
+        took: Span,
+        /// Why it was refused.
+        refused: Option<String>,
+    },
+    /// What is on the disk is not known any more: the elector must end (exit 74).
+    Broken(String),
+}
+
+/// The storage thread: writes beside the election's loop, so that a slow disk does not end a
+/// lease.
+#[derive(Debug)]
+pub struct Storage {
+    writes: mpsc::Sender<Write>,
+}
+
+impl Storage {
+    /// Takes the directory over; events come on `events`, one per write.
+    pub fn spawn(
+        mut dir: StateDir,
+        events: tokio::sync::mpsc::UnboundedSender<StorageEvent>,
+    ) -> io::Result<Self> {
+        // The core has at most one write outstanding, so neither channel can grow.
+        let (writes, orders) = mpsc::channel::<Write>();
+        std::thread::Builder::new().name("storage".into()).spawn(move || {
+            for Write { generation, hard } in orders {
+                let begun = clock::now();
+                let event = match dir.write(hard) {
+                    Ok(()) => done(generation, true, begun, None),
+                    Err((true, error)) => done(generation, false, begun, Some(error.to_string())),
+                    Err((false, error)) => {
+                        let path = dir.path.join(STATE);
+                        StorageEvent::Broken(format!("{}: {error}", path.display()))
+                    }
+                };
+                if events.send(event).is_err() {
+                    break;
+                }
+            }
+        })?;
+        Ok(Self { writes })
+    }
+
+    /// Hands one write over.
+    pub fn write(&self, write: Write) {
+        // The thread ends only after Broken, and then the elector is ending too.
+        let _ = self.writes.send(write);
+    }
+}
+
+fn done(
+    generation: u64,
+    durable: bool,
+    begun: election::Moment,
+    refused: Option<String>,
+) -> StorageEvent {
+    let took = begun.elapsed(clock::now());
+    StorageEvent::Done { written: Written { generation, durable }, took, refused }
+}
+
+impl Drop for StateDir {
+    fn drop(&mut self) {
+        // Named, so that nobody takes the lock for unused: it is released here.
+        let _ = &self.lock;
+    }
+}

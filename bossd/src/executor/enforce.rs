@@ -1,1 +1,383 @@
-//! To be written.
+//! The executor's loop (protocol.md 4, X1 to X6): events come in, the permit machine decides, its
+//! orders are carried out in order. The loop never waits for a hook: hooks run in a task of their
+//! own and report; the timer is the permit.
+
+use std::cell::RefCell;
+use std::io;
+use std::rc::Rc;
+
+use election::{Epoch, Executor, Moment, Order, Span};
+use tokio::sync::mpsc;
+use tracing::{debug, error, info, warn};
+
+use super::marker::MarkerFile;
+use super::supervise::{Elector, Restart, Restarts};
+use super::transition::{Outcome, Transitions};
+use super::{Environment, escalate};
+use crate::clock::{self, Alarm};
+use crate::ipc::{ToElector, ToExecutor};
+use crate::sysexits;
+
+/// How long an elector may take to leave in order, beyond what the demote hooks may take.
+const LEAVE: Span = Span::from_secs(3);
+
+/// The executor at work.
+pub struct Daemon {
+    environment: Environment,
+    /// Shared with the hooks' task, which asks it before each effect.
+    machine: Rc<RefCell<Executor>>,
+    marker: MarkerFile,
+    transitions: Transitions,
+    outcomes: mpsc::UnboundedReceiver<Outcome>,
+    elector: Option<Elector>,
+    restarts: Restarts,
+    /// When the next elector starts.
+    restart_at: Option<Moment>,
+    stopping: Stopping,
+    serving: bool,
+    alarm: Alarm,
+}
+
+/// How far a stop has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stopping {
+    No,
+    /// The elector was told to leave; until then it has time.
+    Asked {
+        until: Moment,
+    },
+    /// No elector any more, and no other is started: what stands is let go, then the end.
+    LettingGo {
+        status: u8,
+    },
+    /// The `stop` hooks run, or there are none.
+    Hooks {
+        status: u8,
+    },
+    Done {
+        status: u8,
+    },
+}
+
+/// What woke the loop.
+enum Event {
+    Elector(Option<ToExecutor>),
+    Outcome(Outcome),
+    Signal(Signal),
+    Time,
+}
+
+/// Signals that the executor takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// Leave in order; a second one does not wait.
+    Terminate,
+    /// A child ended.
+    Child,
+    /// Reload: not in this version.
+    Hangup,
+}
+
+impl Daemon {
+    /// With the machine as the marker and the state file left it (X5).
+    pub fn new(
+        environment: Environment,
+        machine: Executor,
+        marker: MarkerFile,
+    ) -> io::Result<Self> {
+        let machine = Rc::new(RefCell::new(machine));
+        let (sender, outcomes) = mpsc::unbounded_channel();
+        let transitions = Transitions::new(&environment, machine.clone(), sender);
+        Ok(Self {
+            environment,
+            machine,
+            marker,
+            transitions,
+            outcomes,
+            elector: None,
+            restarts: Restarts::default(),
+            restart_at: None,
+            stopping: Stopping::No,
+            serving: false,
+            alarm: Alarm::new()?,
+        })
+    }
+
+    /// Lets go of what a daemon that ended may have left (`--clean-up`): no elector is started.
+    pub async fn clean_up(mut self) -> u8 {
+        self.stopping = Stopping::LettingGo { status: sysexits::OK };
+        let (_none, signals) = mpsc::unbounded_channel();
+        self.run(signals).await
+    }
+
+    /// Runs until told to stop. The exit status.
+    pub async fn run(mut self, mut signals: mpsc::UnboundedReceiver<Signal>) -> u8 {
+        loop {
+            if let Err(error) = self.carry_out_orders() {
+                error!("{}: {error}: cannot record what stands", self.marker.path().display());
+                return sysexits::IO;
+            }
+            self.start_elector_if_due();
+            if let Stopping::Done { status } = self.stopping {
+                return status;
+            }
+            if self.alarm.set(self.wake()).is_err() {
+                return sysexits::SYSTEM;
+            }
+            let event = tokio::select! {
+                biased;
+                message = next_message(&mut self.elector) => Event::Elector(message),
+                Some(outcome) = self.outcomes.recv() => Event::Outcome(outcome),
+                Some(signal) = signals.recv() => Event::Signal(signal),
+                _ = self.alarm.fired() => Event::Time,
+            };
+            self.handle(event).await;
+        }
+    }
+
+    async fn handle(&mut self, event: Event) {
+        let now = clock::now();
+        self.machine.borrow_mut().handle_timeout(now);
+        match event {
+            Event::Elector(Some(message)) => self.handle_message(now, message),
+            Event::Elector(None) => self.handle_elector_ended().await,
+            Event::Outcome(outcome) => self.handle_outcome(now, outcome),
+            Event::Signal(Signal::Terminate) => self.handle_terminate(now).await,
+            Event::Signal(Signal::Child) => self.transitions.reap(),
+            Event::Signal(Signal::Hangup) => {
+                warn!("this version does not reload: restart bossd to take a new configuration");
+            }
+            Event::Time => {}
+        }
+        if let Stopping::Asked { until } = self.stopping
+            && until.over_when_either(now)
+        {
+            warn!("the elector did not leave in time: it is ended");
+            self.stop_at_once().await;
+        }
+    }
+
+    fn handle_message(&mut self, now: Moment, message: ToExecutor) {
+        match message {
+            ToExecutor::Promote { permit, facts } => {
+                self.transitions.learn(facts);
+                self.machine.borrow_mut().handle_permit(now, permit.into());
+            }
+            ToExecutor::Extend { epoch, until } => {
+                self.machine.borrow_mut().handle_extend(now, Epoch(epoch), until.into());
+            }
+            ToExecutor::Demote { epoch, facts } => {
+                self.transitions.learn(facts);
+                self.machine.borrow_mut().handle_demote(now, Epoch(epoch));
+            }
+            ToExecutor::Revoke { epoch, facts } => {
+                self.transitions.learn(facts);
+                self.machine.borrow_mut().handle_revoke(now, Epoch(epoch));
+            }
+            ToExecutor::Follow { facts } => self.transitions.follow(facts),
+            ToExecutor::Serving => {
+                self.serving = true;
+                let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+            }
+            ToExecutor::Status(text) => {
+                let _ = sd_notify::notify(&[sd_notify::NotifyState::Status(&text)]);
+            }
+            // The channel's end follows; it is expected.
+            ToExecutor::Left => {}
+        }
+    }
+
+    /// X2, in this order: channel closed unread, process killed and reaped, demote, Idle, then a
+    /// new elector with a new channel.
+    async fn handle_elector_ended(&mut self) {
+        let Some(elector) = self.elector.take() else { return };
+        // Reaping may take a moment; what it permitted ends in the meantime all the same.
+        self.machine.borrow_mut().handle_channel_closed(clock::now());
+        let _ = self.carry_out_orders();
+        let status = elector.end().await;
+        match self.stopping {
+            Stopping::No => self.judge_end(status),
+            Stopping::Asked { .. } => {
+                self.stopping = Stopping::LettingGo { status: sysexits::OK };
+            }
+            Stopping::LettingGo { .. } | Stopping::Hooks { .. } | Stopping::Done { .. } => {}
+        }
+        self.stop_if_idle();
+    }
+
+    fn judge_end(&mut self, status: Option<u8>) {
+        match status {
+            Some(status) if sysexits::is_final(status) => {
+                self.stopping = Stopping::LettingGo { status };
+                return;
+            }
+            Some(sysexits::IO) => {
+                error!("the elector ended: what is on its disk is not known any more (exit 74)");
+            }
+            Some(status) => error!("the elector ended with status {status}"),
+            None => error!("the elector was killed"),
+        }
+        match self.restarts.record(clock::now()) {
+            Restart::After(delay) => self.restart_at = Some(clock::now().plus(delay)),
+            Restart::TooMany => {
+                error!("the elector ended five times within a minute: bossd gives up (exit 70)");
+                self.stopping = Stopping::LettingGo { status: sysexits::SOFTWARE };
+            }
+        }
+    }
+
+    fn handle_outcome(&mut self, now: Moment, outcome: Outcome) {
+        let outcome = self.transitions.finished(outcome);
+        let mut machine = self.machine.borrow_mut();
+        match outcome {
+            Some(Outcome::Promoted { success }) => machine.handle_promoted(now, success),
+            Some(Outcome::Demoted { success }) => machine.handle_demoted(now, success),
+            Some(Outcome::Escalated { success }) => machine.handle_escalated(success),
+            Some(Outcome::Stopped) => {
+                if let Stopping::Hooks { status } = self.stopping {
+                    self.stopping = Stopping::Done { status };
+                }
+            }
+            Some(Outcome::Notified) | None => {}
+        }
+    }
+
+    /// TERM: leave in order. A second one does not wait.
+    async fn handle_terminate(&mut self, now: Moment) {
+        match (self.stopping, &self.elector) {
+            (Stopping::No, Some(elector)) => {
+                info!("stopping: letting go and handing over");
+                let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+                elector.to.send(ToElector::Leave);
+                let until = now.plus(self.environment.config.hooks.timeout).plus(LEAVE);
+                self.stopping = Stopping::Asked { until };
+            }
+            (Stopping::No | Stopping::Asked { .. }, _) => {
+                info!("stopping at once");
+                self.stop_at_once().await;
+            }
+            (Stopping::LettingGo { .. } | Stopping::Hooks { .. } | Stopping::Done { .. }, _) => {}
+        }
+    }
+
+    async fn stop_at_once(&mut self) {
+        self.stopping = Stopping::LettingGo { status: sysexits::OK };
+        if let Some(elector) = &mut self.elector {
+            elector.kill();
+        }
+        self.handle_elector_ended().await;
+        self.stop_if_idle();
+    }
+
+    /// Carries the machine's orders out, in order; what starts a task does not wait for it.
+    fn carry_out_orders(&mut self) -> io::Result<()> {
+        let mut skipped_promote = false;
+        loop {
+            let order = self.machine.borrow_mut().next_order();
+            let Some(order) = order else { return Ok(()) };
+            match order {
+                Order::MarkActing(permit) => {
+                    if let Err(error) = self.marker.write_acting(permit) {
+                        // Without the record there must be no effect: the promote has failed.
+                        error!("{}: {error}: not promoting", self.marker.path().display());
+                        skipped_promote = true;
+                    }
+                }
+                Order::Promote { .. } if skipped_promote => {
+                    self.machine.borrow_mut().handle_promoted(clock::now(), false);
+                }
+                Order::Promote { epoch } => self.transitions.promote(epoch),
+                Order::Demote { epoch, limit, urgent } => {
+                    self.transitions.demote(epoch, limit, urgent);
+                }
+                Order::Escalate { epoch, limit } => {
+                    let how = self.environment.config.hooks.on_fence_failure.clone();
+                    let facts = self.transitions.facts_of_demote(epoch);
+                    let done = self.transitions.outcome_sender();
+                    tokio::task::spawn_local(escalate::run(how, facts, limit, done));
+                }
+                Order::MarkIdle { epoch } => self.marker.write_idle(epoch)?,
+                Order::Say(word) => self.tell(ToElector::Word(word.into())),
+                Order::Alarm(alarm) => {
+                    error!("{alarm}");
+                    self.tell(ToElector::Alarm(Some(alarm.to_string())));
+                }
+                Order::Idle { last } => {
+                    debug!("nothing of this node is active, last epoch {last}");
+                    self.stop_if_idle();
+                }
+            }
+        }
+    }
+
+    /// While stopping: when nothing stands and no elector runs, the `stop` hooks, then the end.
+    fn stop_if_idle(&mut self) {
+        let Stopping::LettingGo { status } = self.stopping else { return };
+        if self.elector.is_some() {
+            return;
+        }
+        let machine = self.machine.borrow();
+        if machine.is_stuck() {
+            drop(machine);
+            self.stopping = Stopping::Done { status: sysexits::SOFTWARE };
+        } else if machine.is_idle() {
+            drop(machine);
+            self.stopping = Stopping::Hooks { status };
+            if self.environment.is_clean_up || !self.serving {
+                self.stopping = Stopping::Done { status };
+            } else {
+                self.transitions.stop();
+            }
+        }
+    }
+
+    fn tell(&self, message: ToElector) {
+        if let Some(elector) = &self.elector
+            && !elector.to.send(message)
+        {
+            warn!("the elector does not read what the executor says");
+        }
+    }
+
+    /// Nothing stands, nobody leads on this node's behalf: the next elector may start.
+    fn start_elector_if_due(&mut self) {
+        let idle = self.machine.borrow().is_idle();
+        let due = self.restart_at.is_none_or(|at| at.over_when_both(clock::now()));
+        if self.elector.is_some() || self.stopping != Stopping::No || !idle || !due {
+            return;
+        }
+        self.restart_at = None;
+        let last_epoch = self.machine.borrow().last_epoch();
+        match self.environment.spawn_elector(last_epoch) {
+            Ok(elector) => {
+                self.machine.borrow_mut().handle_channel_opened();
+                self.elector = Some(elector);
+            }
+            Err(error) => {
+                error!("the elector cannot be started: {error}");
+                self.judge_end(None);
+            }
+        }
+    }
+
+    /// What the timer is armed with.
+    fn wake(&self) -> Moment {
+        let stop = match self.stopping {
+            Stopping::Asked { until } => Some(until),
+            _ => None,
+        };
+        let times = [self.machine.borrow().wake(), self.restart_at, stop];
+        times.into_iter().flatten().fold(clock::now().plus(IDLE), Moment::earliest)
+    }
+}
+
+/// Nothing waits longer than this, so that a clock that jumps is noticed.
+const IDLE: Span = Span::from_secs(1);
+
+/// Pending for ever without an elector.
+async fn next_message(elector: &mut Option<Elector>) -> Option<ToExecutor> {
+    match elector {
+        Some(elector) => elector.from.recv().await,
+        None => std::future::pending().await,
+    }
+}

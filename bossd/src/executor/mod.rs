@@ -1,7 +1,337 @@
-//! The executor: the process that acts on the machine, under a permit.
+//! The executor: the process that acts on the machine, under a permit. It is the main process; it
+//! reads what needs privileges, starts the elector, runs the hooks, and has no IP socket.
 
 pub mod clean_up;
 pub mod enforce;
+mod escalate;
 pub mod hooks;
 pub mod marker;
 pub mod supervise;
+mod transition;
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use election::{Epoch, Executor, Span};
+use nix::fcntl::{Flock, FlockArg};
+use nix::unistd::{Gid, Group, Uid, User};
+use rustls_pki_types::UnixTime;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tracing::{error, info, warn};
+
+use crate::clock;
+use crate::config::{self, Config, OnFenceFailure, Sources};
+use crate::elector::peer::{TlsFile, TlsMaterial};
+use crate::elector::state_dir;
+use crate::ipc::{StartUp, ToElector};
+use crate::{logging, sysexits};
+use enforce::{Daemon, Signal};
+use hooks::directory::HookDirectory;
+use hooks::runner::{Runner, direct::Direct};
+use hooks::tree::{Spared, become_subreaper};
+use marker::MarkerFile;
+use supervise::{Elector, elector_user};
+
+/// The group that may read the control socket.
+const READERS: &str = "boss";
+
+/// What the executor works with.
+pub struct Environment {
+    config: Rc<Config>,
+    sources: Sources,
+    host_name: String,
+    runner: Rc<Runner>,
+    spared: Spared,
+    /// None in a clean-up, which starts no elector.
+    serving: Option<Serving>,
+    is_clean_up: bool,
+    // One lock for executor and clean-up (X5).
+    lock: Flock<fs::File>,
+}
+
+/// What an elector is given.
+struct Serving {
+    control: UnixListener,
+    tls: TlsMaterial,
+    user: Option<User>,
+}
+
+/// Why bossd does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration.
+    #[error("{0}")]
+    Config(#[from] config::ConfigError),
+    /// A certificate or key.
+    #[error("{0}")]
+    Tls(#[from] crate::elector::peer::TlsError),
+    /// A file that must be readable is not.
+    #[error("{path}: {error}. {help}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// The system's word.
+        error: io::Error,
+        /// What to do.
+        help: &'static str,
+    },
+    /// Another one runs.
+    #[error("{0}: another bossd of this instance is running (or cleaning up)")]
+    Running(PathBuf),
+    /// The system refuses.
+    #[error("{what}: {error}")]
+    System {
+        /// What.
+        what: &'static str,
+        /// The system's word.
+        error: io::Error,
+    },
+}
+
+impl StartError {
+    fn status(&self) -> u8 {
+        match self {
+            Self::Config(_) | Self::Tls(_) | Self::File { .. } => sysexits::CONFIG,
+            Self::Running(_) => sysexits::BUSY,
+            Self::System { .. } => sysexits::SYSTEM,
+        }
+    }
+}
+
+/// Runs the daemon until it is told to stop. The exit status.
+pub fn run(config: &Path) -> u8 {
+    finish(prepare(config, false).and_then(|environment| {
+        block_on(async {
+            let signals = signals().map_err(system("catching signals"))?;
+            let daemon = daemon(environment)?;
+            Ok(daemon.run(signals).await)
+        })
+    }))
+}
+
+/// Lets go of what an executor that ended may have left standing. The exit status.
+pub(crate) fn clean_up(config: &Path) -> u8 {
+    finish(
+        prepare(config, true)
+            .and_then(|environment| block_on(async { Ok(daemon(environment)?.clean_up().await) })),
+    )
+}
+
+fn finish(result: Result<u8, StartError>) -> u8 {
+    result.unwrap_or_else(|error| {
+        logging::init(tracing::Level::INFO);
+        // Several lines with carets are for a person: not one log line each.
+        eprintln!("bossd: {error}");
+        error.status()
+    })
+}
+
+/// Everything that may fail before anything is touched.
+fn prepare(path: &Path, is_clean_up: bool) -> Result<Environment, StartError> {
+    let sources = config::read(path)?;
+    let host_name = config::host_name().map_err(system("reading the host's name"))?;
+    let config = config::parse(&sources, &host_name)?;
+    logging::init(config.log.level);
+    become_subreaper().map_err(system("becoming the reaper of what hooks start"))?;
+    let lock = lock(&config.node.run_directory)?;
+    let serving = if is_clean_up { None } else { Some(serving(&config)?) };
+    let spared = Spared::default();
+    Ok(Environment {
+        runner: Rc::new(Runner::Direct(Direct::new(spared.clone()))),
+        config: Rc::new(config),
+        sources,
+        host_name,
+        spared,
+        serving,
+        is_clean_up,
+        lock,
+    })
+}
+
+fn lock(run_directory: &Path) -> Result<Flock<fs::File>, StartError> {
+    let made = fs::DirBuilder::new().recursive(true).mode(0o755).create(run_directory);
+    made.map_err(file(run_directory, "bossd must be able to create its run directory"))?;
+    let path = run_directory.join("lock");
+    let open = fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+    let open = open.map_err(file(&path, "bossd must be able to write its run directory"))?;
+    Flock::lock(open, FlockArg::LockExclusiveNonblock).map_err(|_| StartError::Running(path))
+}
+
+fn serving(config: &Config) -> Result<Serving, StartError> {
+    let tls = tls_material(config)?;
+    let facts = tls.check(&config.cluster.name, config.node.name.as_str(), UnixTime::now())?;
+    let days = facts.days_left(UnixTime::now());
+    info!("certificate of {} is valid for {days} more days", config.node.name);
+    let user = match elector_user(&config.node.user) {
+        Ok(user) => Some(user),
+        Err(why) => {
+            info!("{why}");
+            None
+        }
+    };
+    give_state_directory(&config.node.state_directory, user.as_ref())?;
+    let control = bind_control(&config.control.socket)?;
+    Ok(Serving { control, tls, user })
+}
+
+fn tls_material(config: &Config) -> Result<TlsMaterial, StartError> {
+    let read = |path: &PathBuf| {
+        let help = "make certificates with `bossctl ca init` and `bossctl ca issue`, and copy this \
+                    node's three files there";
+        let pem = fs::read(path).map_err(file(path, help))?;
+        Ok::<_, StartError>(TlsFile { path: path.clone(), pem })
+    };
+    let tls = &config.tls;
+    Ok(TlsMaterial {
+        ca: read(&tls.ca)?,
+        certificate: read(&tls.certificate)?,
+        key: read(&tls.key)?,
+    })
+}
+
+/// The elector owns its state; only the executor may be able to create the directory.
+fn give_state_directory(path: &Path, user: Option<&User>) -> Result<(), StartError> {
+    let help = "bossd must be able to create its state directory and give it to its user";
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(file(path, help))?;
+    if let Some(user) = user {
+        let (uid, gid) = (Some(user.uid.as_raw()), Some(user.gid.as_raw()));
+        chown(path, uid, gid).map_err(file(path, help))?;
+        for entry in fs::read_dir(path).map_err(file(path, help))?.flatten() {
+            chown(entry.path(), uid, gid).map_err(file(path, help))?;
+        }
+    }
+    Ok(())
+}
+
+/// Bound here, where the privileges are; served by the elector. The lock makes sure that a socket
+/// that is there already is a left-over.
+fn bind_control(path: &Path) -> Result<UnixListener, StartError> {
+    let help = "bossd must be able to create its control socket ([control] socket)";
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(file(path, help)(error));
+        }
+        _ => {}
+    }
+    // Nobody else may connect before the group is set.
+    let before = nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o177));
+    let listener = UnixListener::bind(path);
+    nix::sys::stat::umask(before);
+    let listener = listener.map_err(file(path, help))?;
+    if Uid::effective().is_root() {
+        let group = Group::from_name(READERS).ok().flatten();
+        if let Some(group) = group {
+            chown(path, None, Some(Gid::as_raw(group.gid))).map_err(file(path, help))?;
+        }
+    }
+    let mode = fs::Permissions::from_mode(0o660);
+    fs::set_permissions(path, mode).map_err(file(path, help))?;
+    Ok(listener)
+}
+
+/// X5: starts from the marker and the own claim.
+fn daemon(environment: Environment) -> Result<Daemon, StartError> {
+    let config = environment.config.clone();
+    let marker = MarkerFile::new(&config.node.run_directory);
+    let claim = own_claim(&config);
+    let escalation = match &config.hooks.on_fence_failure {
+        OnFenceFailure::Alarm => Span::ZERO,
+        OnFenceFailure::Command { timeout, .. } => *timeout,
+    };
+    let fence = config.cluster.state.timing.fence;
+    let found = marker.read();
+    let machine =
+        Executor::start(clock::now(), found, claim, fence, escalation, config.hooks.timeout);
+    if !machine.is_idle() {
+        warn!("the last run may have left something standing ({found:?}): demoting first");
+    }
+    Daemon::new(environment, machine, marker).map_err(system("setting up a timer"))
+}
+
+fn own_claim(config: &Config) -> Option<Epoch> {
+    state_dir::own_claim(&config.node.state_directory).unwrap_or_else(|error| {
+        // The elector will refuse to start with it, in full words; nothing can be promoted then.
+        warn!("{error}");
+        None
+    })
+}
+
+impl Environment {
+    fn spawn_elector(&self, last_epoch: Epoch) -> io::Result<Elector> {
+        let serving = self.serving.as_ref().ok_or(io::ErrorKind::Unsupported)?;
+        let elector = Elector::spawn(serving.user.as_ref(), &serving.control, &self.spared)?;
+        let under_systemd = std::env::var_os("INVOCATION_ID").is_some();
+        elector.to.send(ToElector::Start(Box::new(StartUp {
+            sources: self.sources.clone(),
+            host_name: self.host_name.clone(),
+            tls: serving.tls.clone(),
+            last_epoch: last_epoch.0,
+            ready: self.hooks_in_order(),
+            executor_pid: std::process::id(),
+            cleans_up: serving.user.is_none() && !under_systemd,
+        })));
+        Ok(elector)
+    }
+
+    /// Whether every hook can be trusted.
+    fn hooks_in_order(&self) -> Result<(), String> {
+        let directory =
+            HookDirectory::read(&self.config.hooks.directory).map_err(|error| error.to_string())?;
+        for skipped in &directory.skipped {
+            info!("{} is not a hook: {}", skipped.path.display(), skipped.reason);
+        }
+        for refused in &directory.refused {
+            error!("{} is refused: {}", refused.path.display(), refused.reason);
+        }
+        match directory.refused.first() {
+            None => Ok(()),
+            Some(refused) => Err(format!("{}: {}", refused.path.display(), refused.reason)),
+        }
+    }
+}
+
+impl Drop for Environment {
+    fn drop(&mut self) {
+        // Named, so that nobody takes the lock for unused: it is released here.
+        let _ = &self.lock;
+    }
+}
+
+fn block_on(future: impl Future<Output = Result<u8, StartError>>) -> Result<u8, StartError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(system("starting the runtime"))?;
+    tokio::task::LocalSet::new().block_on(&runtime, future)
+}
+
+fn signals() -> io::Result<mpsc::UnboundedReceiver<Signal>> {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    let kinds = [
+        (SignalKind::terminate(), Signal::Terminate),
+        (SignalKind::interrupt(), Signal::Terminate),
+        (SignalKind::child(), Signal::Child),
+        (SignalKind::hangup(), Signal::Hangup),
+    ];
+    for (kind, meaning) in kinds {
+        let mut stream = signal(kind)?;
+        let sender = sender.clone();
+        tokio::task::spawn_local(async move {
+            while stream.recv().await.is_some() && sender.send(meaning).is_ok() {}
+        });
+    }
+    Ok(receiver)
+}
+
+fn file(path: &Path, help: &'static str) -> impl FnOnce(io::Error) -> StartError {
+    let path = path.to_owned();
+    move |error| StartError::File { path, error, help }
+}
+
+fn system(what: &'static str) -> impl FnOnce(io::Error) -> StartError {
+    move |error| StartError::System { what, error }
+}

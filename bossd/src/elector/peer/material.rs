@@ -9,13 +9,14 @@ use control::identity::Identity;
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use serde::{Deserialize, Serialize};
 use webpki::{EndEntityCert, KeyUsage};
 
 use super::identity::{self, IdentityError};
 use super::tls::provider;
 
 /// A PEM file as read, and where from, so that an error can name it.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TlsFile {
     /// Where it lies.
     pub path: PathBuf,
@@ -31,7 +32,7 @@ impl fmt::Debug for TlsFile {
 }
 
 /// The three files under `/etc/boss/tls`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TlsMaterial {
     /// `ca.crt`: the cluster's authority, and nothing else.
     pub ca: TlsFile,

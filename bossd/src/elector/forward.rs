@@ -1,0 +1,303 @@
+//! Operators' commands: carried out here when this node leads, else forwarded to the leader over
+//! the peers' connections; the answer goes back the same way.
+
+use std::collections::BTreeMap;
+
+use control::interface::{Done, Refusal, RefusalKind};
+use election::{Answer, Command, CommandError, Node, NodeId};
+use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot;
+use tracing::info;
+
+use super::control::{ControlCommand, ControlRequest};
+use super::peer::{Frame, Peers};
+use super::picture::Background;
+use super::schema::wire::{kind, to_bytes};
+use crate::clock;
+
+/// How many commands may be under way at once: operators give one at a time.
+const UNDER_WAY: usize = 64;
+
+type Reply = oneshot::Sender<Result<Done, Refusal>>;
+
+/// Who waits for an answer.
+enum Waiting {
+    /// A client of this node's control socket.
+    Here { reply: Reply, done: Done },
+    /// Another node, which forwarded it.
+    Peer { node: String, id: u64, done: Done },
+}
+
+/// The commands under way.
+#[derive(Default)]
+pub(super) struct Forwards {
+    next: u64,
+    waiting: BTreeMap<u64, Waiting>,
+}
+
+/// A command on its way to the leader.
+#[derive(Serialize, Deserialize)]
+struct Order {
+    id: u64,
+    command: CommandDoc,
+    uid: u32,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+enum CommandDoc {
+    Drain { node: String, reason: String },
+    Undrain { node: String },
+    Resign { force: bool },
+    Switchover { to: String },
+}
+
+/// The leader's answer.
+#[derive(Serialize, Deserialize)]
+struct Report {
+    id: u64,
+    result: Result<DoneDoc, RefusalDoc>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct DoneDoc {
+    text: String,
+    undo: Option<String>,
+    epoch: Option<u64>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct RefusalDoc {
+    kind: u8,
+    text: String,
+}
+
+impl Forwards {
+    /// A request from this node's control socket.
+    pub(super) fn take(
+        &mut self,
+        request: ControlRequest,
+        node: &mut Node,
+        peers: &Peers,
+        background: &Background,
+    ) {
+        let ControlRequest { command, by, reply } = request;
+        self.forget_the_gone();
+        if reply.is_closed() {
+            return;
+        }
+        let command = document(command, background.me());
+        match self.carry_out(&command, node) {
+            Outcome::Answered(result) => {
+                let _ = reply.send(result);
+            }
+            Outcome::Later { id, done } => {
+                self.waiting.insert(id, Waiting::Here { reply, done });
+            }
+            Outcome::NotLeader(Some(leader)) if self.waiting.len() < UNDER_WAY => {
+                self.next += 1;
+                let order = Order { id: self.next, command, uid: by.uid };
+                let done = Done { text: String::new(), undo: None, epoch: None };
+                self.waiting.insert(self.next, Waiting::Here { reply, done });
+                let frame = Frame::new(kind::COMMAND, to_bytes(&order));
+                if peers.send(leader.as_str(), &frame).is_err() {
+                    self.waiting.remove(&order.id);
+                }
+            }
+            Outcome::NotLeader(leader) => {
+                let _ = reply.send(Err(refusal(&CommandError::NotLeader(leader))));
+            }
+        }
+    }
+
+    /// A frame of another node's forwarding. False when it is something else.
+    pub(super) fn take_frame(
+        &mut self,
+        peer: &str,
+        frame: &Frame,
+        node: &mut Node,
+        peers: &Peers,
+        background: &Background,
+    ) -> bool {
+        match frame.kind {
+            kind::COMMAND => {
+                if let Ok(order) = postcard::from_bytes::<Order>(&frame.body)
+                    && background.is_member(peer)
+                {
+                    self.take_order(peer, order, node, peers);
+                }
+                true
+            }
+            kind::ANSWER => {
+                if let Ok(report) = postcard::from_bytes::<Report>(&frame.body) {
+                    self.take_report(report);
+                }
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// The core's answer to a command that it accepted earlier.
+    pub(super) fn answer(&mut self, id: u64, answer: Answer, peers: &Peers, _: &Background) {
+        let Some(waiting) = self.waiting.remove(&id) else { return };
+        let result = |done: Done| match answer {
+            Answer::Done => Ok(done),
+            Answer::Refused(error) => Err(refusal(&error)),
+        };
+        match waiting {
+            Waiting::Here { reply, done } => {
+                let _ = reply.send(result(done));
+            }
+            Waiting::Peer { node, id, done } => report(peers, &node, id, result(done)),
+        }
+    }
+
+    fn take_order(&mut self, peer: &str, order: Order, node: &mut Node, peers: &Peers) {
+        let Order { id, command, uid } = order;
+        info!("{peer} forwards a command of its uid {uid}: {}", words(&command));
+        match self.carry_out(&command, node) {
+            Outcome::Answered(result) => report(peers, peer, id, result),
+            Outcome::Later { id: own, done } => {
+                self.waiting.insert(own, Waiting::Peer { node: peer.to_owned(), id, done });
+            }
+            Outcome::NotLeader(leader) => {
+                report(peers, peer, id, Err(refusal(&CommandError::NotLeader(leader))));
+            }
+        }
+    }
+
+    fn take_report(&mut self, report: Report) {
+        let Some(Waiting::Here { reply, .. }) = self.waiting.remove(&report.id) else { return };
+        let result = match report.result {
+            Ok(DoneDoc { text, undo, epoch }) => Ok(Done { text, undo, epoch }),
+            Err(RefusalDoc { kind, text }) => Err(Refusal::new(kind_of(kind), text)),
+        };
+        let _ = reply.send(result);
+    }
+
+    fn carry_out(&mut self, command: &CommandDoc, node: &mut Node) -> Outcome {
+        let order = match core_command(command) {
+            Ok(order) => order,
+            Err(refusal) => return Outcome::Answered(Err(refusal)),
+        };
+        let now = clock::now();
+        let epoch = node.snapshot(now).boss.map(|(_, epoch)| epoch.0);
+        let done = done_text(command, epoch);
+        self.next += 1;
+        let id = self.next;
+        match node.handle_command(now, id, order) {
+            Ok(true) => Outcome::Answered(Ok(done)),
+            Ok(false) => Outcome::Later { id, done },
+            Err(CommandError::NotLeader(leader)) => Outcome::NotLeader(leader),
+            Err(error) => Outcome::Answered(Err(refusal(&error))),
+        }
+    }
+
+    /// Clients that gave up are not waited for.
+    fn forget_the_gone(&mut self) {
+        self.waiting.retain(|_, waiting| match waiting {
+            Waiting::Here { reply, .. } => !reply.is_closed(),
+            Waiting::Peer { .. } => true,
+        });
+        while self.waiting.len() > UNDER_WAY {
+            self.waiting.pop_first();
+        }
+    }
+}
+
+enum Outcome {
+    Answered(Result<Done, Refusal>),
+    Later { id: u64, done: Done },
+    NotLeader(Option<NodeId>),
+}
+
+fn document(command: ControlCommand, me: &NodeId) -> CommandDoc {
+    let named = |node: Option<String>| node.unwrap_or_else(|| me.to_string());
+    match command {
+        ControlCommand::Drain { node, reason } => {
+            CommandDoc::Drain { node: named(node), reason: reason.unwrap_or_default() }
+        }
+        ControlCommand::Undrain { node } => CommandDoc::Undrain { node: named(node) },
+        ControlCommand::Resign { force } => CommandDoc::Resign { force },
+        ControlCommand::Switchover { to } => CommandDoc::Switchover { to },
+    }
+}
+
+fn core_command(command: &CommandDoc) -> Result<Command, Refusal> {
+    let node = |name: &str| {
+        super::schema::document::node(name).map_err(|_| {
+            let error = CommandError::UnknownNode(NodeId::new(name));
+            Refusal::new(RefusalKind::UnknownNode, error.to_string())
+        })
+    };
+    Ok(match command {
+        CommandDoc::Drain { node: name, reason } => {
+            Command::Drain { node: node(name)?, until: None, reason: reason.clone(), force: false }
+        }
+        CommandDoc::Undrain { node: name } => Command::Undrain { node: node(name)? },
+        CommandDoc::Resign { force } => Command::Resign { force: *force },
+        CommandDoc::Switchover { to } => Command::Switchover { to: node(to)? },
+    })
+}
+
+fn words(command: &CommandDoc) -> String {
+    match command {
+        CommandDoc::Drain { node, .. } => format!("drain of {node}"),
+        CommandDoc::Undrain { node } => format!("undrain of {node}"),
+        CommandDoc::Resign { force: false } => "resign".to_owned(),
+        CommandDoc::Resign { force: true } => "forced resign".to_owned(),
+        CommandDoc::Switchover { to } => format!("switchover to {to}"),
+    }
+}
+
+fn done_text(command: &CommandDoc, epoch: Option<u64>) -> Done {
+    let (text, undo) = match command {
+        CommandDoc::Drain { node, .. } => (
+            format!("{node} is drained: it votes, and does not become boss"),
+            Some(format!("bossctl undrain {node}")),
+        ),
+        CommandDoc::Undrain { node } => (format!("{node} is no longer drained"), None),
+        CommandDoc::Resign { .. } => ("the boss resigns".to_owned(), None),
+        CommandDoc::Switchover { to } => (format!("the boss hands over to {to}"), None),
+    };
+    Done { text, undo, epoch }
+}
+
+fn refusal(error: &CommandError) -> Refusal {
+    let kind = match error {
+        CommandError::NotLeader(_) => RefusalKind::NoQuorum,
+        CommandError::UnknownNode(_) => RefusalKind::UnknownNode,
+        CommandError::NobodyEligible(_) => RefusalKind::NobodyEligible,
+        CommandError::Unfit(..) | CommandError::AlreadyBoss(_) => RefusalKind::Refused,
+        CommandError::NoBoss => RefusalKind::NotBoss,
+        CommandError::TryAgain(_) => RefusalKind::TryAgain,
+    };
+    Refusal::new(kind, error.to_string())
+}
+
+const KINDS: [RefusalKind; 7] = [
+    RefusalKind::NotPermitted,
+    RefusalKind::UnknownNode,
+    RefusalKind::NotBoss,
+    RefusalKind::NobodyEligible,
+    RefusalKind::NoQuorum,
+    RefusalKind::TryAgain,
+    RefusalKind::Refused,
+];
+
+fn kind_of(number: u8) -> RefusalKind {
+    KINDS.get(usize::from(number)).copied().unwrap_or(RefusalKind::Refused)
+}
+
+fn report(peers: &Peers, to: &str, id: u64, result: Result<Done, Refusal>) {
+    let result = match result {
+        Ok(Done { text, undo, epoch }) => Ok(DoneDoc { text, undo, epoch }),
+        Err(Refusal { kind, text }) => {
+            let number = KINDS.iter().position(|known| *known == kind);
+            let kind = number.and_then(|n| u8::try_from(n).ok()).unwrap_or(u8::MAX);
+            Err(RefusalDoc { kind, text })
+        }
+    };
+    // When it cannot be sent the client is told "try again" by its own node's time limit.
+    let _ = peers.send(to, &Frame::new(kind::ANSWER, to_bytes(&Report { id, result })));
+}

@@ -1,0 +1,353 @@
+//! What status shows: the node's snapshot, the links and what the driver has learned, painted
+//! into one [`Status`] document. Read-only; nothing is decided here.
+
+use std::path::PathBuf;
+
+use control::model::{self, Status};
+use election::{
+    ClusterId, Incarnation, Kind, Member, Moment, Node, NodeId, Note, Phase, Snapshot, Span,
+};
+use tracing::warn;
+
+use super::control::posture;
+use super::peer::LinkStatus;
+use crate::clock;
+use crate::config::{Config, canonical_of, differing_keys};
+use crate::ipc::{StartUp, transition_id};
+
+/// How many of the latest bosses status shows.
+const HISTORY: usize = 10;
+
+/// What does not come from the node: the file, the executor, what was measured.
+pub struct Background {
+    config: Config,
+    cluster: ClusterId,
+    executor_pid: u32,
+    cleans_up: bool,
+    /// Why the hooks are not in order.
+    hooks: Result<(), String>,
+    alarm: Option<String>,
+    max_gap: Span,
+    /// When this boss, in this epoch, was first seen.
+    boss_since: Option<(NodeId, u64, Moment)>,
+    /// Peers whose state directory is not the one that the cluster knows.
+    strangers: Vec<(NodeId, Incarnation)>,
+}
+
+impl Background {
+    /// From what the executor said at the start.
+    pub fn new(start: &StartUp, config: Config, cluster: ClusterId) -> Self {
+        Self {
+            config,
+            cluster,
+            executor_pid: start.executor_pid,
+            cleans_up: start.cleans_up,
+            hooks: start.ready.clone(),
+            alarm: None,
+            max_gap: Span::ZERO,
+            boss_since: None,
+            strangers: Vec::new(),
+        }
+    }
+
+    /// This member.
+    pub fn me(&self) -> &NodeId {
+        &self.config.node.name
+    }
+
+    /// The cluster's name.
+    pub fn cluster(&self) -> &str {
+        &self.config.cluster.name
+    }
+
+    /// The cluster's id.
+    pub fn cluster_id(&self) -> ClusterId {
+        self.cluster
+    }
+
+    /// As checked.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// cluster.toml.
+    pub fn config_file(&self) -> PathBuf {
+        self.config.files.first().cloned().unwrap_or_default()
+    }
+
+    /// Whether this process cleans up after a dead executor.
+    pub fn cleans_up(&self) -> bool {
+        self.cleans_up
+    }
+
+    /// Whether `name` is a member of the file's cluster.
+    pub fn is_member(&self, name: &str) -> bool {
+        self.config.cluster.state.members.find(&NodeId::new(name)).is_some()
+    }
+
+    /// Whether the hooks are in order.
+    pub fn set_hooks(&mut self, hooks: Result<(), String>) {
+        self.hooks = hooks;
+    }
+
+    /// The executor's alarm; None ends it.
+    pub fn set_alarm(&mut self, alarm: Option<String>) {
+        self.alarm = alarm;
+    }
+
+    /// The loop came late by this much.
+    pub fn saw_gap(&mut self, gap: Span) {
+        let third = self.config.cluster.state.timing.lease.part(3);
+        if gap > third {
+            warn!("the election's loop stood still for {gap}: more than a third of the lease");
+        }
+        self.max_gap = self.max_gap.max(gap);
+    }
+
+    /// What a note says that status shows.
+    pub fn learn(&mut self, note: &Note) {
+        if let Note::UnknownIncarnation { node, incarnation, .. } = note
+            && !self.strangers.iter().any(|(name, life)| name == node && life == incarnation)
+        {
+            self.strangers.retain(|(name, _)| name != node);
+            self.strangers.push((node.clone(), *incarnation));
+        }
+    }
+
+    /// Before the loop has begun.
+    pub fn first_picture(&self, node: &Node) -> Status {
+        let now = clock::now();
+        self.picture(now, &node.snapshot(now), &[], None)
+    }
+
+    /// The present picture.
+    pub fn paint(&mut self, now: Moment, snapshot: &Snapshot, links: &[LinkStatus]) -> Status {
+        let boss = snapshot.boss.clone();
+        self.boss_since = match (boss, self.boss_since.take()) {
+            (Some((node, epoch)), Some(since)) if since.0 == node && since.1 == epoch.0 => {
+                Some(since)
+            }
+            (Some((node, epoch)), _) => Some((node, epoch.0, now)),
+            (None, _) => None,
+        };
+        let since = self.boss_since.as_ref().map(|(_, _, since)| since.elapsed(now));
+        self.picture(now, snapshot, links, since)
+    }
+
+    /// One line for the service manager.
+    pub fn one_line(status: &Status) -> String {
+        let boss = match &status.boss {
+            Some(boss) if boss.node == status.node => format!("boss, epoch {}", boss.epoch),
+            Some(boss) => format!("follows {}, epoch {}", boss.node, boss.epoch),
+            None => "no boss known".to_owned(),
+        };
+        let quorum = &status.quorum;
+        format!("{boss}; {} of {} voters connected", quorum.connected, quorum.voters)
+    }
+
+    fn picture(
+        &self,
+        now: Moment,
+        snapshot: &Snapshot,
+        links: &[LinkStatus],
+        boss_since: Option<Span>,
+    ) -> Status {
+        let state = &snapshot.state;
+        let members: Vec<model::Member> = state
+            .members
+            .iter()
+            .map(|(name, member)| self.member(name, member, snapshot, links))
+            .collect();
+        let voters = state.members.voting().count();
+        let connected = members.iter().filter(|m| m.voter && m.connected).count();
+        let mut status = Status {
+            cluster: self.config.cluster.name.clone(),
+            cluster_id: format!("{:?}", self.cluster),
+            node: snapshot.me.to_string(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pids: model::Pids { elector: std::process::id(), executor: Some(self.executor_pid) },
+            age_ms: 0,
+            taken: model::Taken { boot_ns: now.boot, raw_ns: now.raw },
+            quorum: model::Quorum {
+                voters: count(voters),
+                needed: count(state.members.quorum()),
+                connected: count(connected),
+            },
+            boss: boss(snapshot, boss_since),
+            this: self.this_node(snapshot),
+            members,
+            paused: state.paused.is_some(),
+            stay: state.stay,
+            timing: timing(snapshot),
+            history: history(snapshot),
+            posture: model::Posture { level: model::Level::Safe, reasons: Vec::new() },
+            alarms: self.alarms(snapshot),
+            max_loop_gap_us: self.max_gap.as_nanos() / 1_000,
+            file_differs: self.file_differs(snapshot),
+        };
+        status.posture = posture::judge(&status);
+        status
+    }
+
+    fn member(
+        &self,
+        name: &NodeId,
+        member: &Member,
+        snapshot: &Snapshot,
+        links: &[LinkStatus],
+    ) -> model::Member {
+        let link = links.iter().find(|link| link.peer == name.as_str());
+        let peer = snapshot.peers.iter().find(|peer| peer.node == *name);
+        let is_me = *name == snapshot.me;
+        let left = snapshot.hold_offs.iter().find(|(node, _)| node == name).map(|(_, left)| *left);
+        let held_off = left.and_then(|left| {
+            let entry = snapshot.state.hold_offs.get(name)?;
+            let cause = entry.cause.to_string();
+            Some(model::HeldOff { left_ms: left.as_millis(), failures: entry.failures, cause })
+        });
+        let hooks_ok = if is_me {
+            Some(self.hooks.is_ok())
+        } else {
+            peer.and_then(|p| p.facts).map(|f| f.ready)
+        };
+        model::Member {
+            name: name.to_string(),
+            address: member.address.to_string(),
+            kind: match member.kind {
+                Kind::Voter => model::Kind::Voter,
+                Kind::Witness => model::Kind::Witness,
+                Kind::Observer => model::Kind::Observer,
+            },
+            priority: member.priority,
+            incarnation: member.incarnation.map(|life| life.to_string()),
+            voter: member.kind.votes(),
+            leader: snapshot.leader.as_ref() == Some(name),
+            boss: snapshot.boss.as_ref().is_some_and(|(boss, _)| boss == name),
+            connected: is_me || link.is_some_and(|link| link.connected),
+            rtt_us: link.and_then(|link| link.rtt_us).map(u64::from),
+            last_seen_ms: peer.and_then(|p| p.heard).map(Span::as_millis),
+            drained: member.drained.as_ref().map(|drained| model::Drained {
+                reason: Some(drained.reason.clone()).filter(|reason| !reason.is_empty()),
+                until_s: drained.until,
+            }),
+            held_off,
+            hooks_ok,
+        }
+    }
+
+    fn this_node(&self, snapshot: &Snapshot) -> model::ThisNode {
+        let version = snapshot.state.version;
+        let why_not = match (&self.hooks, snapshot.ineligible) {
+            (Err(why), Some(election::Ineligible::NotReady)) => Some(why.clone()),
+            (_, ineligible) => ineligible.map(|why| why.to_string()),
+        };
+        model::ThisNode {
+            standing: match snapshot.standing {
+                "leader" => model::Standing::Leader,
+                "candidate" => model::Standing::Candidate,
+                "pre-candidate" => model::Standing::PreCandidate,
+                _ => model::Standing::Follower,
+            },
+            phase: phase(snapshot.phase),
+            term: snapshot.term.0,
+            state_version: model::StateVersion { term: version.term.0, index: version.index },
+            lease_left_ms: snapshot.lease_left.map(Span::as_millis),
+            promise_left_ms: Some(snapshot.promise_left.as_millis()).filter(|left| *left > 0),
+            promise_to: snapshot.promise_to.as_ref().map(ToString::to_string),
+            disk_ok: snapshot.facts.disk_ok,
+            eligible: snapshot.ineligible.is_none(),
+            why_not,
+        }
+    }
+
+    fn alarms(&self, snapshot: &Snapshot) -> Vec<model::Alarm> {
+        let mut alarms = Vec::new();
+        if snapshot.stuck {
+            let text = "letting go failed: effects of this node may still stand".to_owned();
+            alarms.push(model::Alarm { level: model::Level::Unsafe, text });
+        }
+        if let Some(text) = &self.alarm {
+            alarms.push(model::Alarm { level: model::Level::Unsafe, text: text.clone() });
+        }
+        if let Err(why) = &self.hooks {
+            alarms.push(model::Alarm { level: model::Level::Degraded, text: why.clone() });
+        }
+        for (node, life) in &self.strangers {
+            let member = snapshot.state.members.find(node);
+            if member.is_some_and(|m| m.incarnation.is_some() && m.incarnation != Some(*life)) {
+                let text = format!(
+                    "{node} came with another state directory (incarnation {life}): its vote does \
+                     not count"
+                );
+                alarms.push(model::Alarm { level: model::Level::Degraded, text });
+            }
+        }
+        alarms
+    }
+
+    fn file_differs(&self, snapshot: &Snapshot) -> Vec<String> {
+        if snapshot.state.is_unborn() {
+            return Vec::new();
+        }
+        let agreed = canonical_of(&self.config.cluster.name, &snapshot.state);
+        differing_keys(&self.config.cluster.canonical, &agreed)
+    }
+}
+
+fn boss(snapshot: &Snapshot, since: Option<Span>) -> Option<model::Boss> {
+    // A leader on its way to be boss is shown as such: status says "promoting", not "no boss".
+    let on_its_way = (snapshot.phase != Phase::Idle && snapshot.phase != Phase::Waiting)
+        .then(|| snapshot.state.history.last())
+        .flatten()
+        .filter(|last| last.node == snapshot.me)
+        .map(|last| (last.node.clone(), last.epoch));
+    let (node, epoch) = snapshot.boss.clone().or(on_its_way)?;
+    let address = snapshot.state.members.find(&node).map(|m| m.address.to_string());
+    let phase = if node == snapshot.me { phase(snapshot.phase) } else { model::Phase::Boss };
+    Some(model::Boss {
+        node: node.to_string(),
+        epoch: epoch.0,
+        address: address.unwrap_or_default(),
+        since_ms: since.map(Span::as_millis),
+        phase,
+    })
+}
+
+fn phase(phase: Phase) -> model::Phase {
+    match phase {
+        Phase::Idle => model::Phase::Idle,
+        Phase::Waiting => model::Phase::Waiting,
+        Phase::Promoting => model::Phase::Promoting,
+        Phase::Boss => model::Phase::Boss,
+        Phase::Demoting => model::Phase::Demoting,
+        Phase::Fencing => model::Phase::Fencing,
+    }
+}
+
+fn timing(snapshot: &Snapshot) -> model::Timing {
+    let timing = &snapshot.state.timing;
+    model::Timing {
+        profile: timing.profile.name().to_owned(),
+        heartbeat_ms: timing.heartbeat.as_millis(),
+        lease_ms: timing.lease.as_millis(),
+        promise_ms: timing.promise().as_millis(),
+        fence_ms: timing.fence.as_millis(),
+        rho: f64::from(timing.rho_ppm) / 1e6,
+    }
+}
+
+fn history(snapshot: &Snapshot) -> Vec<model::Transition> {
+    let latest = snapshot.state.history.iter().rev().take(HISTORY);
+    latest
+        .map(|entry| model::Transition {
+            epoch: entry.epoch.0,
+            node: entry.node.to_string(),
+            cause: entry.cause.to_string(),
+            transition: transition_id(entry.node.as_str(), entry.epoch.0, "promote"),
+        })
+        .collect()
+}
+
+fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,407 @@
+//! The mirror of the cluster state: the same for the wire (postcard) and the state file (JSON).
+
+use std::collections::BTreeMap;
+
+use election::{
+    Address, Cause, Claim, ClusterState, Criterion, Drained, Epoch, Failback, HISTORY, Held,
+    HistoryEntry, HoldOff, HoldOffCause, Incarnation, Kind, Member, Members, NodeId, Paused,
+    Policy, Profile, Span, Term, Timing, Version,
+};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::SchemaError;
+
+/// A 128-bit id: text where people read, a number where machines do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Id(pub u128);
+
+impl Serialize for Id {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            serializer.serialize_str(&format!("{:032x}", self.0))
+        } else {
+            self.0.serialize(serializer)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Id {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            let text = String::deserialize(deserializer)?;
+            u128::from_str_radix(&text, 16).map(Id).map_err(serde::de::Error::custom)
+        } else {
+            u128::deserialize(deserializer).map(Id)
+        }
+    }
+}
+
+/// [`Version`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VersionDoc {
+    term: u64,
+    index: u64,
+}
+
+/// [`ClusterState`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StateDoc {
+    version: VersionDoc,
+    members: Vec<MemberDoc>,
+    timing: TimingDoc,
+    policy: PolicyDoc,
+    stay: bool,
+    paused: Option<UntilDoc>,
+    claim: ClaimDoc,
+    hold_offs: Vec<HoldOffDoc>,
+    history: Vec<HistoryDoc>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct MemberDoc {
+    name: String,
+    address: String,
+    kind: u8,
+    priority: u8,
+    incarnation: Option<Id>,
+    joined: u32,
+    drained: Option<UntilDoc>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct UntilDoc {
+    until: Option<u64>,
+    reason: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct TimingDoc {
+    profile: String,
+    heartbeat_ns: u64,
+    lease_ns: u64,
+    fence_ns: u64,
+    rho_ppm: u32,
+    slot_ns: u64,
+    margin_ns: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct PolicyDoc {
+    prefer: Vec<String>,
+    failback_after_ns: Option<u64>,
+    hold_off_ns: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+enum ClaimDoc {
+    Unknown,
+    None,
+    Held { node: String, incarnation: Id, epoch: u64, fence_ns: u64, rho_ppm: u32 },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct HoldOffDoc {
+    node: String,
+    failures: u32,
+    span_ns: u64,
+    cause: u8,
+    begun: u64,
+    ended: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct HistoryDoc {
+    epoch: u64,
+    node: String,
+    cause: u8,
+}
+
+/// A node's name as the core has it.
+pub fn node(name: &str) -> Result<NodeId, SchemaError> {
+    control::identity::check_name(control::identity::NameOf::Node, name)
+        .map_err(|_| SchemaError::value("a node's name", name))?;
+    Ok(NodeId::new(name))
+}
+
+impl From<Version> for VersionDoc {
+    fn from(Version { term, index }: Version) -> Self {
+        Self { term: term.0, index }
+    }
+}
+
+impl From<VersionDoc> for Version {
+    fn from(VersionDoc { term, index }: VersionDoc) -> Self {
+        Self { term: Term(term), index }
+    }
+}
+
+impl From<&ClusterState> for StateDoc {
+    fn from(state: &ClusterState) -> Self {
+        let ClusterState {
+            version,
+            members,
+            timing,
+            policy,
+            stay,
+            paused,
+            claim,
+            hold_offs,
+            history,
+        } = state;
+        Self {
+            version: (*version).into(),
+            members: members.iter().map(|(name, member)| member_doc(name, member)).collect(),
+            timing: timing.into(),
+            policy: policy.into(),
+            stay: *stay,
+            paused: paused
+                .as_ref()
+                .map(|Paused { until, reason }| UntilDoc { until: *until, reason: reason.clone() }),
+            claim: claim.into(),
+            hold_offs: hold_offs
+                .iter()
+                .map(|(name, hold_off)| hold_off_doc(name, hold_off))
+                .collect(),
+            history: history.iter().map(history_doc).collect(),
+        }
+    }
+}
+
+impl TryFrom<StateDoc> for ClusterState {
+    type Error = SchemaError;
+
+    fn try_from(doc: StateDoc) -> Result<Self, SchemaError> {
+        let StateDoc { version, members, timing, policy, stay, paused, claim, hold_offs, history } =
+            doc;
+        let members: Vec<(NodeId, Member)> =
+            members.into_iter().map(member).collect::<Result<_, _>>()?;
+        if history.len() > HISTORY {
+            return Err(SchemaError::value("the length of the history", history.len()));
+        }
+        Ok(Self {
+            version: version.into(),
+            members: Members::new(members).map_err(|e| SchemaError::value("the members", e))?,
+            timing: timing.try_into()?,
+            policy: policy.try_into()?,
+            stay,
+            paused: paused.map(|UntilDoc { until, reason }| Paused { until, reason }),
+            claim: claim.try_into()?,
+            hold_offs: hold_offs
+                .into_iter()
+                .map(hold_off)
+                .collect::<Result<BTreeMap<_, _>, _>>()?,
+            history: history.into_iter().map(history_entry).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+fn member_doc(name: &NodeId, member: &Member) -> MemberDoc {
+    let Member { address, kind, priority, incarnation, joined, drained } = member;
+    MemberDoc {
+        name: name.to_string(),
+        address: address.to_string(),
+        kind: match kind {
+            Kind::Voter => 0,
+            Kind::Witness => 1,
+            Kind::Observer => 2,
+        },
+        priority: *priority,
+        incarnation: incarnation.map(|i| Id(i.0)),
+        joined: *joined,
+        drained: drained
+            .as_ref()
+            .map(|Drained { until, reason }| UntilDoc { until: *until, reason: reason.clone() }),
+    }
+}
+
+fn member(doc: MemberDoc) -> Result<(NodeId, Member), SchemaError> {
+    let MemberDoc { name, address, kind, priority, incarnation, joined, drained } = doc;
+    let kind = match kind {
+        0 => Kind::Voter,
+        1 => Kind::Witness,
+        2 => Kind::Observer,
+        other => return Err(SchemaError::value("a member's kind", other)),
+    };
+    if !(1..=254).contains(&priority) {
+        return Err(SchemaError::value("a priority", priority));
+    }
+    let member = Member {
+        address: parse_address(&address)?,
+        kind,
+        priority,
+        incarnation: incarnation.map(|Id(i)| Incarnation(i)),
+        joined,
+        drained: drained.map(|UntilDoc { until, reason }| Drained { until, reason }),
+    };
+    Ok((node(&name)?, member))
+}
+
+fn parse_address(text: &str) -> Result<Address, SchemaError> {
+    if let Ok(address) = text.parse() {
+        return Ok(Address::Ip(address));
+    }
+    let bad = || SchemaError::value("an address", text);
+    let (host, port) = text.rsplit_once(':').ok_or_else(bad)?;
+    if host.is_empty() || host.contains(':') {
+        return Err(bad());
+    }
+    Ok(Address::Host(host.to_owned(), port.parse().map_err(|_| bad())?))
+}
+
+impl From<&Timing> for TimingDoc {
+    fn from(timing: &Timing) -> Self {
+        let Timing { profile, heartbeat, lease, fence, rho_ppm, slot, margin } = timing;
+        Self {
+            profile: profile.name().to_owned(),
+            heartbeat_ns: heartbeat.as_nanos(),
+            lease_ns: lease.as_nanos(),
+            fence_ns: fence.as_nanos(),
+            rho_ppm: *rho_ppm,
+            slot_ns: slot.as_nanos(),
+            margin_ns: margin.as_nanos(),
+        }
+    }
+}
+
+impl TryFrom<TimingDoc> for Timing {
+    type Error = SchemaError;
+
+    fn try_from(doc: TimingDoc) -> Result<Self, SchemaError> {
+        let TimingDoc { profile, heartbeat_ns, lease_ns, fence_ns, rho_ppm, slot_ns, margin_ns } =
+            doc;
+        let known = Profile::ALL.into_iter().find(|known| known.name() == profile);
+        let timing = Self {
+            profile: known.ok_or_else(|| SchemaError::value("a profile", &profile))?,
+            heartbeat: Span::from_nanos(heartbeat_ns),
+            lease: Span::from_nanos(lease_ns),
+            fence: Span::from_nanos(fence_ns),
+            rho_ppm,
+            slot: Span::from_nanos(slot_ns),
+            margin: Span::from_nanos(margin_ns),
+        };
+        timing.check().map_err(|e| SchemaError::value("the timing", e))?;
+        Ok(timing)
+    }
+}
+
+impl From<&Policy> for PolicyDoc {
+    fn from(policy: &Policy) -> Self {
+        let Policy { prefer, failback, hold_off } = policy;
+        Self {
+            prefer: prefer.iter().map(|criterion| criterion.name().to_owned()).collect(),
+            failback_after_ns: match failback {
+                Failback::Never => None,
+                Failback::After(delay) => Some(delay.as_nanos()),
+            },
+            hold_off_ns: hold_off.as_nanos(),
+        }
+    }
+}
+
+impl TryFrom<PolicyDoc> for Policy {
+    type Error = SchemaError;
+
+    fn try_from(doc: PolicyDoc) -> Result<Self, SchemaError> {
+        let PolicyDoc { prefer, failback_after_ns, hold_off_ns } = doc;
+        let criterion = |name: String| {
+            let known = Criterion::ALL.into_iter().find(|known| known.name() == name);
+            known.ok_or_else(|| SchemaError::value("a criterion", name))
+        };
+        Ok(Self {
+            prefer: prefer.into_iter().map(criterion).collect::<Result<_, _>>()?,
+            failback: failback_after_ns
+                .map_or(Failback::Never, |ns| Failback::After(Span::from_nanos(ns))),
+            hold_off: Span::from_nanos(hold_off_ns),
+        })
+    }
+}
+
+impl From<&Claim> for ClaimDoc {
+    fn from(claim: &Claim) -> Self {
+        match claim {
+            Claim::Unknown => Self::Unknown,
+            Claim::None => Self::None,
+            Claim::Held(Held { node, incarnation, epoch, fence, rho_ppm }) => Self::Held {
+                node: node.to_string(),
+                incarnation: Id(incarnation.0),
+                epoch: epoch.0,
+                fence_ns: fence.as_nanos(),
+                rho_ppm: *rho_ppm,
+            },
+        }
+    }
+}
+
+impl TryFrom<ClaimDoc> for Claim {
+    type Error = SchemaError;
+
+    fn try_from(doc: ClaimDoc) -> Result<Self, SchemaError> {
+        Ok(match doc {
+            ClaimDoc::Unknown => Self::Unknown,
+            ClaimDoc::None => Self::None,
+            ClaimDoc::Held {
+                node: name,
+                incarnation: Id(incarnation),
+                epoch,
+                fence_ns,
+                rho_ppm,
+            } => Self::Held(Held {
+                node: node(&name)?,
+                incarnation: Incarnation(incarnation),
+                epoch: Epoch(epoch),
+                fence: Span::from_nanos(fence_ns),
+                rho_ppm,
+            }),
+        })
+    }
+}
+
+fn hold_off_doc(name: &NodeId, hold_off: &HoldOff) -> HoldOffDoc {
+    let HoldOff { failures, span, cause, begun, ended } = hold_off;
+    HoldOffDoc {
+        node: name.to_string(),
+        failures: *failures,
+        span_ns: span.as_nanos(),
+        cause: match cause {
+            HoldOffCause::PromoteFailed => 0,
+            HoldOffCause::Resigned => 1,
+        },
+        begun: *begun,
+        ended: *ended,
+    }
+}
+
+fn hold_off(doc: HoldOffDoc) -> Result<(NodeId, HoldOff), SchemaError> {
+    let HoldOffDoc { node: name, failures, span_ns, cause, begun, ended } = doc;
+    let cause = match cause {
+        0 => HoldOffCause::PromoteFailed,
+        1 => HoldOffCause::Resigned,
+        other => return Err(SchemaError::value("the cause of a hold-off", other)),
+    };
+    let span = Span::from_nanos(span_ns);
+    Ok((node(&name)?, HoldOff { failures, span, cause, begun, ended }))
+}
+
+fn history_doc(entry: &HistoryEntry) -> HistoryDoc {
+    let HistoryEntry { epoch, node, cause } = entry;
+    HistoryDoc {
+        epoch: epoch.0,
+        node: node.to_string(),
+        cause: match cause {
+            Cause::Elected => 0,
+            Cause::Handover => 1,
+            Cause::Renewed => 2,
+        },
+    }
+}
+
+fn history_entry(doc: HistoryDoc) -> Result<HistoryEntry, SchemaError> {
+    let HistoryDoc { epoch, node: name, cause } = doc;
+    let cause = match cause {
+        0 => Cause::Elected,
+        1 => Cause::Handover,
+        2 => Cause::Renewed,
+        other => return Err(SchemaError::value("the cause of a boss", other)),
+    };
+    Ok(HistoryEntry { epoch: Epoch(epoch), node: node(&name)?, cause })
+}

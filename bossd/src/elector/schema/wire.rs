@@ -1,0 +1,469 @@
+//! What electors say to each other, as bytes: one frame kind per message, append-only, the body
+//! in postcard. The sender is not in the body: it is whom the connection's certificate names.
+
+#![allow(
+    clippy::needless_pass_by_value,
+    clippy::unnecessary_wraps,
+    reason = "each kind's body is consumed by one function of the same shape"
+)]
+
+use std::sync::Arc;
+
+use election::{
+    ClusterId, Envelope, Epoch, Facts, Incarnation, Message, NodeId, Phase, Refusal, Span, Term,
+    VoteKind,
+};
+use serde::{Deserialize, Serialize};
+
+use super::SchemaError;
+use super::document::{Id, StateDoc, VersionDoc, node};
+use crate::elector::peer::Frame;
+
+/// Kinds of frames. A number is never used again for something else.
+pub mod kind {
+    #![allow(missing_docs, reason = "each is the message of its name")]
+    pub const PRE_VOTE: u16 = 1;
+    pub const PRE_VOTE_REPLY: u16 = 2;
+    pub const VOTE: u16 = 3;
+    pub const VOTE_REPLY: u16 = 4;
+    pub const HEARTBEAT: u16 = 5;
+    pub const HEARTBEAT_REPLY: u16 = 6;
+    pub const PUBLISH: u16 = 7;
+    pub const PUBLISH_REPLY: u16 = 8;
+    pub const TAKE_OVER: u16 = 9;
+    pub const RELEASED: u16 = 10;
+    pub const CONFIRMED: u16 = 11;
+    /// An operator's command on its way to the leader.
+    pub const COMMAND: u16 = 32;
+    /// The leader's answer.
+    pub const ANSWER: u16 = 33;
+}
+
+#[derive(Serialize, Deserialize)]
+struct Body<T> {
+    term: u64,
+    message: T,
+}
+
+#[derive(Serialize, Deserialize)]
+struct PreVote {
+    proposed: u64,
+    version: VersionDoc,
+    attempt: u64,
+    rank: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+struct PreVoteReply {
+    attempt: u64,
+    refusal: Option<RefusalDoc>,
+    version: VersionDoc,
+    better: Option<String>,
+    promise_left_ns: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Vote {
+    version: VersionDoc,
+    kind: VoteKindDoc,
+}
+
+#[derive(Serialize, Deserialize)]
+struct VoteReply {
+    vote: u64,
+    refusal: Option<RefusalDoc>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Heartbeat {
+    seq: u64,
+    version: VersionDoc,
+    promise_ns: u64,
+    phase: u8,
+    epoch: Option<u64>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct HeartbeatReply {
+    seq: Option<u64>,
+    version: VersionDoc,
+    ready: bool,
+    disk_ok: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Released {
+    epoch: u64,
+    term: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Confirmed {
+    node: String,
+    incarnation: Id,
+    term: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+enum VoteKindDoc {
+    Normal,
+    Handover { from: String, incarnation: Id, term: u64 },
+    Refresh,
+}
+
+#[derive(Serialize, Deserialize)]
+enum RefusalDoc {
+    Promise { to: Option<String>, left_ns: u64 },
+    OwnLease { left_ns: u64 },
+    OldTerm(u64),
+    Voted(String),
+    OldVersion(VersionDoc),
+    Disk,
+    NoVote,
+}
+
+/// Who a frame came from, as the connection proves.
+#[derive(Debug, Clone)]
+pub struct Sender {
+    /// The cluster that this node belongs to; the connection was only made within it.
+    pub cluster: ClusterId,
+    /// The certificate's name.
+    pub node: NodeId,
+    /// As its Hello said.
+    pub incarnation: Incarnation,
+}
+
+/// The message as a frame.
+pub fn encode(envelope: &Envelope) -> Frame {
+    let Envelope { cluster: _, from: _, incarnation: _, term, message } = envelope;
+    let term = *term;
+    match message {
+        Message::PreVote { proposed, version, attempt, rank } => {
+            let version = (*version).into();
+            let message = PreVote { proposed: proposed.0, version, attempt: *attempt, rank: *rank };
+            frame(kind::PRE_VOTE, term, message)
+        }
+        Message::PreVoteReply { attempt, refusal, version, better, promise_left } => {
+            let message = PreVoteReply {
+                attempt: *attempt,
+                refusal: refusal.as_ref().map(RefusalDoc::from),
+                version: (*version).into(),
+                better: better.as_ref().map(ToString::to_string),
+                promise_left_ns: promise_left.as_nanos(),
+            };
+            frame(kind::PRE_VOTE_REPLY, term, message)
+        }
+        Message::Vote { version, kind: ground } => {
+            frame(kind::VOTE, term, Vote { version: (*version).into(), kind: ground.into() })
+        }
+        Message::VoteReply { vote, refusal } => {
+            let refusal = refusal.as_ref().map(RefusalDoc::from);
+            frame(kind::VOTE_REPLY, term, VoteReply { vote: vote.0, refusal })
+        }
+        Message::Heartbeat { seq, version, promise, phase, epoch } => {
+            let message = Heartbeat {
+                seq: *seq,
+                version: (*version).into(),
+                promise_ns: promise.as_nanos(),
+                phase: phase_number(*phase),
+                epoch: epoch.map(|e| e.0),
+            };
+            frame(kind::HEARTBEAT, term, message)
+        }
+        Message::HeartbeatReply { seq, version, facts: Facts { ready, disk_ok } } => {
+            let (version, ready, disk_ok) = ((*version).into(), *ready, *disk_ok);
+            frame(
+                kind::HEARTBEAT_REPLY,
+                term,
+                HeartbeatReply { seq: *seq, version, ready, disk_ok },
+            )
+        }
+        Message::Publish { state } => frame(kind::PUBLISH, term, StateDoc::from(state.as_ref())),
+        Message::PublishReply { version } => {
+            frame(kind::PUBLISH_REPLY, term, VersionDoc::from(*version))
+        }
+        Message::TakeOver { version } => frame(kind::TAKE_OVER, term, VersionDoc::from(*version)),
+        Message::Released { epoch, term: of } => {
+            frame(kind::RELEASED, term, Released { epoch: epoch.0, term: of.0 })
+        }
+        Message::Confirmed { node, incarnation, term: of } => {
+            let (node, incarnation) = (node.to_string(), Id(incarnation.0));
+            frame(kind::CONFIRMED, term, Confirmed { node, incarnation, term: of.0 })
+        }
+    }
+}
+
+/// The frame as a message from `sender`.
+pub fn decode(frame: &Frame, sender: Sender) -> Result<Envelope, SchemaError> {
+    let body = &frame.body;
+    let (term, message) = match frame.kind {
+        kind::PRE_VOTE => read(body, pre_vote)?,
+        kind::PRE_VOTE_REPLY => read(body, pre_vote_reply)?,
+        kind::VOTE => read(body, vote)?,
+        kind::VOTE_REPLY => read(body, vote_reply)?,
+        kind::HEARTBEAT => read(body, heartbeat)?,
+        kind::HEARTBEAT_REPLY => read(body, heartbeat_reply)?,
+        kind::PUBLISH => {
+            read(body, |doc: StateDoc| Ok(Message::Publish { state: Arc::new(doc.try_into()?) }))?
+        }
+        kind::PUBLISH_REPLY => {
+            read(body, |doc: VersionDoc| Ok(Message::PublishReply { version: doc.into() }))?
+        }
+        kind::TAKE_OVER => {
+            read(body, |doc: VersionDoc| Ok(Message::TakeOver { version: doc.into() }))?
+        }
+        kind::RELEASED => read(body, |Released { epoch, term }| {
+            Ok(Message::Released { epoch: Epoch(epoch), term: Term(term) })
+        })?,
+        kind::CONFIRMED => read(body, |doc: Confirmed| {
+            let Confirmed { node: name, incarnation: Id(incarnation), term } = doc;
+            let (node, incarnation) = (node(&name)?, Incarnation(incarnation));
+            Ok(Message::Confirmed { node, incarnation, term: Term(term) })
+        })?,
+        other => return Err(SchemaError::UnknownKind(other)),
+    };
+    let Sender { cluster, node, incarnation } = sender;
+    Ok(Envelope { cluster, from: node, incarnation, term, message })
+}
+
+fn frame<T: Serialize>(kind: u16, term: Term, message: T) -> Frame {
+    Frame::new(kind, to_bytes(&Body { term: term.0, message }))
+}
+
+/// Postcard of a type of ours: it has no map with unknown length and no writer that could fail.
+pub fn to_bytes<T: Serialize>(value: &T) -> Vec<u8> {
+    postcard::to_stdvec(value).expect("plain data is always encodable into memory")
+}
+
+fn read<'a, T: Deserialize<'a>>(
+    bytes: &'a [u8],
+    message: impl FnOnce(T) -> Result<Message, SchemaError>,
+) -> Result<(Term, Message), SchemaError> {
+    let body: Body<T> =
+        postcard::from_bytes(bytes).map_err(|e| SchemaError::Encoding(e.to_string()))?;
+    Ok((Term(body.term), message(body.message)?))
+}
+
+fn pre_vote(doc: PreVote) -> Result<Message, SchemaError> {
+    let PreVote { proposed, version, attempt, rank } = doc;
+    Ok(Message::PreVote { proposed: Term(proposed), version: version.into(), attempt, rank })
+}
+
+fn pre_vote_reply(doc: PreVoteReply) -> Result<Message, SchemaError> {
+    let PreVoteReply { attempt, refusal, version, better, promise_left_ns } = doc;
+    Ok(Message::PreVoteReply {
+        attempt,
+        refusal: refusal.map(TryInto::try_into).transpose()?,
+        version: version.into(),
+        better: better.as_deref().map(node).transpose()?,
+        promise_left: Span::from_nanos(promise_left_ns),
+    })
+}
+
+fn vote(doc: Vote) -> Result<Message, SchemaError> {
+    let Vote { version, kind } = doc;
+    Ok(Message::Vote { version: version.into(), kind: kind.try_into()? })
+}
+
+fn vote_reply(doc: VoteReply) -> Result<Message, SchemaError> {
+    let VoteReply { vote, refusal } = doc;
+    Ok(Message::VoteReply {
+        vote: Term(vote),
+        refusal: refusal.map(TryInto::try_into).transpose()?,
+    })
+}
+
+fn heartbeat(doc: Heartbeat) -> Result<Message, SchemaError> {
+    let Heartbeat { seq, version, promise_ns, phase, epoch } = doc;
+    Ok(Message::Heartbeat {
+        seq,
+        version: version.into(),
+        promise: Span::from_nanos(promise_ns),
+        phase: phase_of(phase)?,
+        epoch: epoch.map(Epoch),
+    })
+}
+
+fn heartbeat_reply(doc: HeartbeatReply) -> Result<Message, SchemaError> {
+    let HeartbeatReply { seq, version, ready, disk_ok } = doc;
+    Ok(Message::HeartbeatReply { seq, version: version.into(), facts: Facts { ready, disk_ok } })
+}
+
+const PHASES: [Phase; 6] =
+    [Phase::Idle, Phase::Waiting, Phase::Promoting, Phase::Boss, Phase::Demoting, Phase::Fencing];
+
+fn phase_number(phase: Phase) -> u8 {
+    match phase {
+        Phase::Idle => 0,
+        Phase::Waiting => 1,
+        Phase::Promoting => 2,
+        Phase::Boss => 3,
+        Phase::Demoting => 4,
+        Phase::Fencing => 5,
+    }
+}
+
+fn phase_of(number: u8) -> Result<Phase, SchemaError> {
+    let known = PHASES.get(usize::from(number)).copied();
+    known.ok_or_else(|| SchemaError::value("a phase", number))
+}
+
+impl From<&VoteKind> for VoteKindDoc {
+    fn from(kind: &VoteKind) -> Self {
+        match kind {
+            VoteKind::Normal => Self::Normal,
+            VoteKind::Handover { from, incarnation, term } => Self::Handover {
+                from: from.to_string(),
+                incarnation: Id(incarnation.0),
+                term: term.0,
+            },
+            VoteKind::Refresh => Self::Refresh,
+        }
+    }
+}
+
+impl TryFrom<VoteKindDoc> for VoteKind {
+    type Error = SchemaError;
+
+    fn try_from(doc: VoteKindDoc) -> Result<Self, SchemaError> {
+        Ok(match doc {
+            VoteKindDoc::Normal => Self::Normal,
+            VoteKindDoc::Handover { from, incarnation: Id(incarnation), term } => Self::Handover {
+                from: node(&from)?,
+                incarnation: Incarnation(incarnation),
+                term: Term(term),
+            },
+            VoteKindDoc::Refresh => Self::Refresh,
+        })
+    }
+}
+
+impl From<&Refusal> for RefusalDoc {
+    fn from(refusal: &Refusal) -> Self {
+        match refusal {
+            Refusal::Promise { to, left } => {
+                Self::Promise { to: to.as_ref().map(ToString::to_string), left_ns: left.as_nanos() }
+            }
+            Refusal::OwnLease { left } => Self::OwnLease { left_ns: left.as_nanos() },
+            Refusal::OldTerm(term) => Self::OldTerm(term.0),
+            Refusal::Voted(node) => Self::Voted(node.to_string()),
+            Refusal::OldVersion(version) => Self::OldVersion((*version).into()),
+            Refusal::Disk => Self::Disk,
+            Refusal::NoVote => Self::NoVote,
+        }
+    }
+}
+
+impl TryFrom<RefusalDoc> for Refusal {
+    type Error = SchemaError;
+
+    fn try_from(doc: RefusalDoc) -> Result<Self, SchemaError> {
+        Ok(match doc {
+            RefusalDoc::Promise { to, left_ns } => Self::Promise {
+                to: to.as_deref().map(node).transpose()?,
+                left: Span::from_nanos(left_ns),
+            },
+            RefusalDoc::OwnLease { left_ns } => Self::OwnLease { left: Span::from_nanos(left_ns) },
+            RefusalDoc::OldTerm(term) => Self::OldTerm(Term(term)),
+            RefusalDoc::Voted(name) => Self::Voted(node(&name)?),
+            RefusalDoc::OldVersion(version) => Self::OldVersion(version.into()),
+            RefusalDoc::Disk => Self::Disk,
+            RefusalDoc::NoVote => Self::NoVote,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use election::{ClusterState, Kind, Member, Members, Policy, Profile, Timing, Version};
+
+    use super::*;
+
+    fn sender() -> Sender {
+        let node = NodeId::new("alpha");
+        Sender { cluster: ClusterId(7), node, incarnation: Incarnation(u128::MAX - 3) }
+    }
+
+    fn every_message() -> Vec<Message> {
+        let version = Version { term: Term(9), index: 4 };
+        let member = Member {
+            address: election::Address::Host("alpha.example".into(), 26770),
+            kind: Kind::Voter,
+            priority: 100,
+            incarnation: Some(Incarnation(5)),
+            joined: 0,
+            drained: None,
+        };
+        let members = Members::new([(NodeId::new("alpha"), member)]).expect("valid");
+        let state = ClusterState::unborn(members, Timing::of(Profile::Lan), Policy::default());
+        let refusal =
+            Refusal::Promise { to: Some(NodeId::new("beta")), left: Span::from_millis(3) };
+        let handover = VoteKind::Handover {
+            from: NodeId::new("beta"),
+            incarnation: Incarnation(8),
+            term: Term(8),
+        };
+        vec![
+            Message::PreVote { proposed: Term(10), version, attempt: 3, rank: 1 },
+            Message::PreVoteReply {
+                attempt: 3,
+                refusal: Some(refusal),
+                version,
+                better: Some(NodeId::new("beta")),
+                promise_left: Span::from_millis(3),
+            },
+            Message::Vote { version, kind: handover },
+            Message::VoteReply { vote: Term(10), refusal: Some(Refusal::OldVersion(version)) },
+            Message::Heartbeat {
+                seq: 1,
+                version,
+                promise: Span::from_millis(410),
+                phase: Phase::Boss,
+                epoch: Some(Epoch(9)),
+            },
+            Message::HeartbeatReply { seq: Some(1), version, facts: Facts::default() },
+            Message::Publish { state: Arc::new(state) },
+            Message::PublishReply { version },
+            Message::TakeOver { version },
+            Message::Released { epoch: Epoch(9), term: Term(9) },
+            Message::Confirmed {
+                node: NodeId::new("beta"),
+                incarnation: Incarnation(2),
+                term: Term(9),
+            },
+        ]
+    }
+
+    #[test]
+    fn every_message_comes_back_as_it_went() {
+        for message in every_message() {
+            let Sender { cluster, node, incarnation } = sender();
+            let envelope = Envelope { cluster, from: node, incarnation, term: Term(10), message };
+            let frame = encode(&envelope);
+            assert_eq!(decode(&frame, sender()), Ok(envelope));
+        }
+    }
+
+    #[test]
+    fn a_heartbeat_fits_a_datagram_many_times_over() {
+        for message in every_message().into_iter().filter(Message::is_datagram) {
+            let Sender { cluster, node, incarnation } = sender();
+            let term = Term(u64::MAX);
+            let frame = encode(&Envelope { cluster, from: node, incarnation, term, message });
+            assert!(frame.body.len() < 100, "{} bytes", frame.body.len());
+        }
+    }
+
+    #[test]
+    fn garbage_and_truncated_bodies_are_refused() {
+        for message in every_message() {
+            let Sender { cluster, node, incarnation } = sender();
+            let envelope = Envelope { cluster, from: node, incarnation, term: Term(10), message };
+            let mut frame = encode(&envelope);
+            frame.body.pop();
+            assert!(decode(&frame, sender()).is_err(), "kind {}", frame.kind);
+        }
+        let unknown = Frame::new(999, vec![1, 2, 3]);
+        assert_eq!(decode(&unknown, sender()), Err(SchemaError::UnknownKind(999)));
+    }
+}

@@ -1,0 +1,79 @@
+//! What `on-fence-failure` says when the demote hooks failed: nothing but the alarm that was
+//! already given, or a command that makes sure that nothing of this node acts any more. It must
+//! have ended by the end of D.
+
+use std::process::Stdio;
+
+use election::Moment;
+use tokio::process::Command;
+use tokio::sync::mpsc;
+use tracing::{error, info};
+
+use super::hooks::plan::Facts;
+use super::transition::Outcome;
+use crate::clock::{self, Alarm};
+use crate::config::OnFenceFailure;
+
+/// Carries it out and reports [`Outcome::Escalated`].
+pub(super) async fn run(
+    how: OnFenceFailure,
+    facts: Facts,
+    limit: Moment,
+    outcomes: mpsc::UnboundedSender<Outcome>,
+) {
+    let success = match how {
+        OnFenceFailure::Alarm => false,
+        OnFenceFailure::Command { argv, timeout } => {
+            let limit = limit.earliest(clock::now().plus(timeout));
+            command(&argv, &facts, limit).await
+        }
+    };
+    let _ = outcomes.send(Outcome::Escalated { success });
+}
+
+async fn command(argv: &[String], facts: &Facts, limit: Moment) -> bool {
+    let transition = facts.transition.as_str();
+    let Some((program, arguments)) = argv.split_first() else { return false };
+    let child = Command::new(program)
+        .args(arguments)
+        .env("BOSS_NODE", &facts.node)
+        .env("BOSS_CLUSTER", &facts.cluster)
+        .env("BOSS_EPOCH", facts.epoch.unwrap_or_default().to_string())
+        .env("BOSS_TRANSITION", transition)
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .process_group(0)
+        .spawn();
+    let mut child = match child {
+        Ok(child) => child,
+        Err(error) => {
+            error!(transition, "escalation-command {program}: {error}");
+            return false;
+        }
+    };
+    tokio::select! {
+        status = child.wait() => {
+            let success = status.as_ref().is_ok_and(std::process::ExitStatus::success);
+            match status {
+                Ok(status) => info!(transition, "escalation-command {program} ended: {status}"),
+                Err(error) => error!(transition, "escalation-command {program}: {error}"),
+            }
+            success
+        }
+        () = over(limit) => {
+            error!(transition, "escalation-command {program} did not end within its time: killed");
+            let _ = child.start_kill();
+            false
+        }
+    }
+}
+
+async fn over(limit: Moment) {
+    let Ok(alarm) = Alarm::new() else { return };
+    while !limit.over_when_either(clock::now()) {
+        let next = clock::now().plus(limit.left_until_either(clock::now()));
+        if alarm.set(next).is_err() || alarm.fired().await.is_err() {
+            return;
+        }
+    }
+}

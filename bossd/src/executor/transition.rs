@@ -1,0 +1,346 @@
+//! One queue of transitions: never two at once. A promote or demote that is due ends a running
+//! `follow`; a demote ends a running promote; of several `follow` that wait the newest counts.
+//! Each runs as one task that reports its outcome; the loop decides what follows.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use election::{Epoch, Executor, Moment, Span};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tracing::{error, info};
+
+use super::Environment;
+use super::hooks::directory::{Hook, HookDirectory};
+use super::hooks::plan::{Call, Facts, HookEvent, HookState, plan};
+use super::hooks::runner::Runner;
+use super::hooks::sequence::{
+    DemoteLimit, PromoteResult, StepLog, run_demote, run_notify, run_promote,
+};
+use super::hooks::tree::{self, Spared};
+use crate::clock;
+use crate::config::Config;
+use crate::ipc::{HookFacts, transition_id};
+
+/// What came of a transition.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// The promote hooks ended.
+    Promoted {
+        /// All of them succeeded.
+        success: bool,
+    },
+    /// The demote hooks ended.
+    Demoted {
+        /// All of them succeeded.
+        success: bool,
+    },
+    /// The escalation ended.
+    Escalated {
+        /// Nothing stands any more.
+        success: bool,
+    },
+    /// The `follow` hooks ended.
+    Notified,
+    /// The `stop` hooks ended.
+    Stopped,
+}
+
+enum Running {
+    Nothing,
+    Promote { cancel: watch::Sender<bool> },
+    Demote { limit: watch::Sender<DemoteLimit> },
+    Notify { task: JoinHandle<()> },
+}
+
+/// The queue.
+pub(super) struct Transitions {
+    config: Rc<Config>,
+    runner: Rc<Runner>,
+    spared: Spared,
+    machine: Rc<RefCell<Executor>>,
+    outcomes: mpsc::UnboundedSender<Outcome>,
+    running: Running,
+    /// What the last promote started; None when another life of this daemon did it.
+    started: Option<Rc<RefCell<StepLog>>>,
+    /// A demote that waits for a promote to end.
+    demote: Option<(Epoch, DemoteLimit)>,
+    /// A `follow` that waits for its turn.
+    follow: Option<HookFacts>,
+    facts: HookFacts,
+}
+
+impl Transitions {
+    /// An empty queue.
+    pub(super) fn new(
+        environment: &Environment,
+        machine: Rc<RefCell<Executor>>,
+        outcomes: mpsc::UnboundedSender<Outcome>,
+    ) -> Self {
+        let state = &environment.config.cluster.state;
+        let me = state.members.find(&environment.config.node.name);
+        let facts = HookFacts {
+            epoch: None,
+            term: 0,
+            current: None,
+            current_address: None,
+            previous: None,
+            reason: "start".to_owned(),
+            priority: me.map_or(election::DEFAULT_PRIORITY, |member| member.priority),
+            members: state.members.iter().map(|(name, _)| name.to_string()).collect(),
+        };
+        Self {
+            config: environment.config.clone(),
+            runner: environment.runner.clone(),
+            spared: environment.spared.clone(),
+            machine,
+            outcomes,
+            running: Running::Nothing,
+            started: None,
+            demote: None,
+            follow: None,
+            facts,
+        }
+    }
+
+    /// What the elector said last about the cluster.
+    pub(super) fn learn(&mut self, facts: HookFacts) {
+        self.facts = facts;
+    }
+
+    /// Where other tasks report.
+    pub(super) fn outcome_sender(&self) -> mpsc::UnboundedSender<Outcome> {
+        self.outcomes.clone()
+    }
+
+    /// Starts the promote hooks of `epoch`.
+    pub(super) fn promote(&mut self, epoch: Epoch) {
+        self.cut_notify();
+        let facts = self.facts_for(HookEvent::Promote, epoch, HookState::Master);
+        let transition = facts.transition.clone();
+        let hooks = match self.trusted_hooks() {
+            Ok(hooks) => hooks,
+            Err(problem) => {
+                error!(transition, "{problem}: not promoting");
+                self.started = Some(Rc::default());
+                let _ = self.outcomes.send(Outcome::Promoted { success: false });
+                return;
+            }
+        };
+        let calls = plan(HookEvent::Promote, &hooks, &facts, None);
+        info!(transition, "promoting under epoch {epoch}: {} hooks", calls.len());
+        let (cancel, cancelled) = watch::channel(false);
+        let log = Rc::new(RefCell::new(StepLog::default()));
+        self.started = Some(log.clone());
+        self.running = Running::Promote { cancel };
+        let (runner, machine) = (self.runner.clone(), self.machine.clone());
+        let (timeout, outcomes) = (self.config.hooks.timeout, self.outcomes.clone());
+        tokio::task::spawn_local(async move {
+            let begun = clock::now();
+            let mut steps = StepLog::default();
+            let may_act = || machine.borrow().may_act(clock::now(), epoch);
+            let outcome =
+                run_promote(&runner, &calls, timeout, may_act, cancelled, &mut steps).await;
+            *log.borrow_mut() = steps;
+            let success = report_promote(&outcome.result, &transition, begun);
+            let _ = outcomes.send(Outcome::Promoted { success });
+        });
+    }
+
+    /// Starts the demote hooks, or gives those that run their new limit.
+    pub(super) fn demote(&mut self, epoch: Epoch, deadline: Moment, urgent: bool) {
+        let limit = DemoteLimit { deadline, urgent };
+        match &self.running {
+            Running::Promote { cancel } => {
+                let _ = cancel.send(true);
+                self.demote = Some((epoch, limit));
+            }
+            Running::Demote { limit: current } => {
+                let _ = current.send(limit);
+            }
+            Running::Notify { .. } | Running::Nothing => {
+                self.cut_notify();
+                self.start_demote(epoch, limit);
+            }
+        }
+    }
+
+    /// Another node is boss: tells the hooks when it is their turn.
+    pub(super) fn follow(&mut self, facts: HookFacts) {
+        self.follow = Some(facts);
+        self.start_follow();
+    }
+
+    /// The `stop` hooks.
+    pub(super) fn stop(&mut self) {
+        self.follow = None;
+        self.cut_notify();
+        let epoch = Epoch(self.facts.epoch.unwrap_or_default());
+        self.notify(HookEvent::Stop, epoch, HookState::Stop, Outcome::Stopped);
+    }
+
+    /// A task reported. None when the outcome decides nothing any more.
+    pub(super) fn finished(&mut self, outcome: Outcome) -> Option<Outcome> {
+        let was = std::mem::replace(&mut self.running, Running::Nothing);
+        let decides = match (was, &outcome) {
+            (_, Outcome::Escalated { .. } | Outcome::Stopped) => true,
+            (Running::Promote { .. }, Outcome::Promoted { .. }) => {
+                if let Some((epoch, limit)) = self.demote.take() {
+                    // A demote overtook it: what had started is let go.
+                    self.start_demote(epoch, limit);
+                    return None;
+                }
+                true
+            }
+            (Running::Demote { .. }, Outcome::Demoted { .. }) => true,
+            (Running::Nothing, Outcome::Promoted { success: false }) => true,
+            (Running::Notify { .. }, Outcome::Notified) => true,
+            (other, _) => {
+                // A `follow` that was cut short reports late.
+                self.running = other;
+                false
+            }
+        };
+        self.start_follow();
+        decides.then_some(outcome)
+    }
+
+    /// The facts that an escalation gets.
+    pub(super) fn facts_of_demote(&self, epoch: Epoch) -> Facts {
+        Facts { urgent: true, ..self.facts_for(HookEvent::Demote, epoch, HookState::Backup) }
+    }
+
+    /// Waits for what hooks left behind.
+    pub(super) fn reap(&self) {
+        tree::reap_adopted(&self.spared);
+    }
+
+    fn start_demote(&mut self, epoch: Epoch, limit: DemoteLimit) {
+        let mut facts = self.facts_for(HookEvent::Demote, epoch, HookState::Backup);
+        facts.urgent = limit.urgent;
+        let transition = facts.transition.clone();
+        let started: Option<Vec<Hook>> =
+            self.started.as_ref().map(|log| log.borrow().started().to_vec());
+        let hooks = match (&started, self.all_hooks()) {
+            (_, Ok(hooks)) => hooks,
+            // What this life started can be let go even if the directory is gone.
+            (Some(started), Err(_)) => started.clone(),
+            (None, Err(problem)) => {
+                error!(transition, "{problem}: nothing can be demoted");
+                self.running = Running::Demote { limit: watch::channel(limit).0 };
+                let _ = self.outcomes.send(Outcome::Demoted { success: false });
+                return;
+            }
+        };
+        let calls = plan(HookEvent::Demote, &hooks, &facts, started.as_deref());
+        let how = if limit.urgent { "at once" } else { "in order" };
+        info!(transition, "letting go of epoch {epoch} {how}: {} hooks", calls.len());
+        let (sender, limits) = watch::channel(limit);
+        self.running = Running::Demote { limit: sender };
+        let (runner, outcomes) = (self.runner.clone(), self.outcomes.clone());
+        tokio::task::spawn_local(async move {
+            let outcome = run_demote(&runner, &calls, limits).await;
+            for step in outcome.steps.iter().filter(|step| !step.outcome.is_done()) {
+                error!(transition, "{step}");
+            }
+            let success = outcome.all_ok();
+            info!(transition, "let go of epoch {epoch} in {}: {}", outcome.took, judged(success));
+            let _ = outcomes.send(Outcome::Demoted { success });
+        });
+    }
+
+    fn start_follow(&mut self) {
+        let free = matches!(self.running, Running::Nothing) && self.machine.borrow().is_idle();
+        if let Some(facts) = self.follow.take_if(|_| free) {
+            let epoch = Epoch(facts.epoch.unwrap_or_default());
+            self.facts = facts;
+            self.notify(HookEvent::Follow, epoch, HookState::Backup, Outcome::Notified);
+        }
+    }
+
+    /// Best effort: an error is logged by the runner and decides nothing.
+    fn notify(&mut self, event: HookEvent, epoch: Epoch, state: HookState, then: Outcome) {
+        let facts = self.facts_for(event, epoch, state);
+        let transition = facts.transition.clone();
+        let calls: Vec<Call> = match self.trusted_hooks() {
+            Ok(hooks) => plan(event, &hooks, &facts, None),
+            Err(problem) => {
+                error!(transition, "{problem}: {} hooks do not run", event.as_str());
+                Vec::new()
+            }
+        };
+        let (runner, outcomes) = (self.runner.clone(), self.outcomes.clone());
+        let timeout: Span = self.config.hooks.timeout;
+        let task = tokio::task::spawn_local(async move {
+            let _ = run_notify(&runner, &calls, timeout).await;
+            let _ = outcomes.send(then);
+        });
+        self.running = Running::Notify { task };
+    }
+
+    /// A promote or demote does not wait for a `follow` that hangs.
+    fn cut_notify(&mut self) {
+        if let Running::Notify { task } = &self.running {
+            task.abort();
+            info!("the running follow hook is cut short");
+            self.running = Running::Nothing;
+        }
+    }
+
+    /// All hooks; none when one cannot be trusted.
+    fn trusted_hooks(&self) -> Result<Vec<Hook>, String> {
+        let directory = self.read_directory()?;
+        match directory.refused.first() {
+            None => Ok(directory.hooks),
+            Some(refused) => Err(format!("{}: {}", refused.path.display(), refused.reason)),
+        }
+    }
+
+    /// All hooks that can be run at all: letting go does not stop at one that is refused.
+    fn all_hooks(&self) -> Result<Vec<Hook>, String> {
+        self.read_directory().map(|directory| directory.hooks)
+    }
+
+    fn read_directory(&self) -> Result<HookDirectory, String> {
+        HookDirectory::read(&self.config.hooks.directory).map_err(|error| error.to_string())
+    }
+
+    fn facts_for(&self, event: HookEvent, epoch: Epoch, state: HookState) -> Facts {
+        let node = self.config.node.name.to_string();
+        let known = self.facts.clone();
+        Facts {
+            cluster: self.config.cluster.name.clone(),
+            transition: transition_id(&node, epoch.0, event.as_str()),
+            node,
+            state,
+            epoch: (epoch.0 > 0).then_some(epoch.0),
+            term: known.term,
+            current: known.current,
+            current_address: known.current_address,
+            previous: known.previous,
+            reason: known.reason,
+            urgent: false,
+            deadline_ms: self.config.hooks.timeout.as_millis(),
+            priority: known.priority,
+            role: None,
+            members: known.members,
+            dry_run: false,
+        }
+    }
+}
+
+fn report_promote(result: &PromoteResult, transition: &str, begun: Moment) -> bool {
+    let took = begun.elapsed(clock::now());
+    match result {
+        PromoteResult::Ok => info!(transition, "promoted in {took}"),
+        PromoteResult::Failed(step) => error!(transition, "promote failed: {step}"),
+        PromoteResult::Cancelled(Some(step)) => info!(transition, "promote ended: {step}"),
+        PromoteResult::Cancelled(None) => info!(transition, "promote ended between two hooks"),
+        PromoteResult::PermitOver => info!(transition, "promote ended: the permit is over"),
+    }
+    *result == PromoteResult::Ok
+}
+
+fn judged(success: bool) -> &'static str {
+    if success { "all hooks succeeded" } else { "not all hooks succeeded" }
+}
