@@ -48,6 +48,8 @@ pub enum Verb {
     /// Make the cluster's own authority and its nodes' certificates
     #[command(subcommand)]
     Ca(Ca),
+    /// Try it out: a throw-away cluster on this machine, broken on a key
+    Playground(Playground),
     /// Print the version
     Version,
 }
@@ -145,6 +147,18 @@ pub enum Ca {
     },
 }
 
+/// `bossctl playground`.
+#[derive(Debug, clap::Args)]
+pub struct Playground {
+    /// How many nodes
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 3,
+          value_parser = clap::value_parser!(u8).range(1..=9))]
+    pub nodes: u8,
+    /// Take a tour that checks what a cluster promises; the exit status tells whether it holds
+    #[arg(long)]
+    pub script: bool,
+}
+
 impl Args {
     /// The socket to ask: the option, else the environment, else the usual place.
     pub fn daemon(&self) -> PathBuf {
@@ -206,7 +220,9 @@ mod tests {
 
     #[test]
     fn wrong_usage_is_64_and_help_is_0() {
-        for wrong in ["bossctl", "bossctl switchover", "bossctl drain --for", "bossctl explode"] {
+        for wrong in
+            ["bossctl", "bossctl switchover", "bossctl drain --for", "bossctl playground -n 10"]
+        {
             assert_eq!(line(wrong).expect_err(wrong).exit(), Exit::Usage, "{wrong}");
         }
         for right in ["bossctl --help", "bossctl drain --help", "bossctl --version"] {

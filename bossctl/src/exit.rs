@@ -8,6 +8,7 @@ use control::interface::RefusalKind;
 use control::model::Level;
 
 use crate::ca::CaError;
+use crate::playground::PlaygroundError;
 
 /// The exit codes; those from 64 are of sysexits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +70,9 @@ pub enum Failure {
     /// Making or reading certificates failed.
     #[error("{0}")]
     Ca(CaError),
+    /// There is no playground.
+    #[error(transparent)]
+    Playground(#[from] PlaygroundError),
     /// Nobody takes our output.
     #[error("cannot write the output: {0}")]
     Output(io::Error),
@@ -93,6 +97,7 @@ impl Failure {
                 | ClientError::Silent { .. }
                 | ClientError::NotUnderstood { .. },
             ) => Exit::NotThere,
+            Self::Playground(error) => error.exit(),
             Self::NoSuchMember { .. } | Self::Ca(_) | Self::Output(_) => Exit::No,
         }
     }

@@ -1,11 +1,13 @@
 //! What `bossctl` does: [`args`] reads the command line, [`verbs`] asks the daemon, [`render`]
 //! turns its answer into text, [`exit`] into an exit code. Certificates are made in [`ca`], which
-//! needs no daemon. bossctl never reads cluster.toml and decides nothing about the cluster.
+//! needs no daemon; [`playground`] brings its own. bossctl never reads cluster.toml and decides
+//! nothing about the cluster.
 #![forbid(unsafe_code)]
 
 pub mod args;
 pub mod ca;
 pub mod exit;
+pub mod playground;
 pub mod render;
 pub mod verbs;
 
@@ -29,6 +31,7 @@ fn dispatch(args: &Args) -> Result<Exit, Failure> {
         Verb::ForceResign(resign) => verbs::change::resign(&args.daemon(), true, resign.wait),
         Verb::Switchover(switchover) => verbs::change::switchover(&args.daemon(), switchover),
         Verb::Ca(ca) => verbs::ca::ca(ca),
+        Verb::Playground(args) => playground::playground(args),
         Verb::Version => verbs::version(),
     }
 }

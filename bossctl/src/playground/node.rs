@@ -1,0 +1,156 @@
+//! One real bossd: its directory, its main process, and the ways to end it. Its elector is found
+//! through its own status.
+
+use std::collections::BTreeSet;
+use std::fs::OpenOptions;
+use std::net::{SocketAddr, UdpSocket};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use control::client::{Client, ClientError};
+use control::model::Status;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::{PlaygroundError, files, processes};
+
+/// A node of a cluster, running or not.
+#[derive(Debug)]
+pub struct Node {
+    /// Its name.
+    pub name: String,
+    /// Its directory.
+    pub dir: PathBuf,
+    listen: SocketAddr,
+    // Keeps the port until bossd takes it for the first time.
+    reserved: Option<UdpSocket>,
+    child: Option<Child>,
+    ended: Option<ExitStatus>,
+}
+
+impl Node {
+    pub(super) fn new(name: &str, dir: PathBuf, reserved: UdpSocket, listen: SocketAddr) -> Self {
+        let reserved = Some(reserved);
+        Self { name: name.to_owned(), dir, listen, reserved, child: None, ended: None }
+    }
+
+    /// Where it really listens; the other members know the relay's address.
+    pub fn listen(&self) -> SocketAddr {
+        self.listen
+    }
+
+    /// Its control socket.
+    pub fn socket(&self) -> PathBuf {
+        self.dir.join(files::SOCKET)
+    }
+
+    /// What it says, of all its lives.
+    pub fn log(&self) -> PathBuf {
+        self.dir.join("log")
+    }
+
+    /// Its cluster.toml.
+    pub fn config(&self) -> PathBuf {
+        self.dir.join("cluster.toml")
+    }
+
+    /// Starts bossd, unless it runs.
+    pub fn start(&mut self, bossd: &Path) -> Result<(), PlaygroundError> {
+        if self.is_running() {
+            return Ok(());
+        }
+        drop(self.reserved.take());
+        let failed = |source| PlaygroundError::Start {
+            bossd: bossd.to_owned(),
+            node: self.name.clone(),
+            source,
+        };
+        let open = || OpenOptions::new().create(true).append(true).open(self.log());
+        let child = Command::new(bossd)
+            .arg("--config")
+            .arg(self.config())
+            .env(processes::MARK, &self.dir)
+            .current_dir(&self.dir)
+            .process_group(0)
+            .stdin(Stdio::null())
+            .stdout(open().map_err(failed)?)
+            .stderr(open().map_err(failed)?)
+            .spawn()
+            .map_err(failed)?;
+        self.child = Some(child);
+        self.ended = None;
+        Ok(())
+    }
+
+    /// Whether its main process lives. Stopped counts as living.
+    pub fn is_running(&mut self) -> bool {
+        if let Some(Ok(Some(status))) = self.child.as_mut().map(Child::try_wait) {
+            self.ended = Some(status);
+            self.child = None;
+        }
+        self.child.is_some()
+    }
+
+    /// How its last life ended, once it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.is_running();
+        self.ended
+    }
+
+    /// The main process, which is the executor.
+    pub fn executor(&self) -> Option<Pid> {
+        self.child.as_ref().map(|child| Pid::from_raw(child.id().cast_signed()))
+    }
+
+    /// The elector, as the node itself says.
+    pub fn elector(&self) -> Option<Pid> {
+        Some(Pid::from_raw(self.status().ok()?.pids.elector.cast_signed()))
+    }
+
+    /// Everything that runs from its directory: both processes, hooks, and what these started.
+    pub fn processes(&self) -> BTreeSet<Pid> {
+        processes::of(&self.dir)
+    }
+
+    /// All at once, as if the power had gone.
+    pub fn kill_host(&mut self) {
+        processes::kill(&self.dir);
+        if let Some(mut child) = self.child.take() {
+            // Killed, so this is at once; if the system refuses, there is nothing to add.
+            self.ended = child.wait().ok();
+        }
+    }
+
+    /// Asks it to end in order. `is_running` tells when it has.
+    pub fn stop(&self) {
+        if let Some(pid) = self.executor() {
+            // One that has ended needs no signal.
+            let _ = kill(pid, Signal::SIGTERM);
+        }
+    }
+
+    /// A connection to its control socket.
+    pub fn client(&self, patience: Duration) -> Result<Client, ClientError> {
+        Client::connect(&self.socket(), patience)
+    }
+
+    /// What it knows, if it answers soon.
+    pub fn status(&self) -> Result<Status, ClientError> {
+        let document = self.client(STATUS_PATIENCE)?.status()?;
+        serde_json::from_value(document)
+            .map_err(|error| ClientError::NotUnderstood { why: error.to_string() })
+    }
+
+    /// The last lines of its log.
+    pub fn log_tail(&self, lines: usize) -> String {
+        let text = std::fs::read(self.log()).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let all: Vec<_> = text.lines().collect();
+        all[all.len().saturating_sub(lines)..].join("\n")
+    }
+}
+
+/// A node on the same host that lives answers within a few milliseconds.
+const STATUS_PATIENCE: Duration = Duration::from_millis(300);

@@ -1,0 +1,43 @@
+//! The programs under test, freshly built into the directory that the test itself came from, so
+//! that a test never runs an older bossd than the one in front of you.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// The daemon: the one that `BOSSD` names, or this workspace's.
+pub fn bossd() -> PathBuf {
+    let given = std::env::var_os("BOSSD").filter(|given| !given.is_empty());
+    given.map_or_else(|| built().join("bossd"), PathBuf::from)
+}
+
+/// The hook that writes down its calls.
+pub fn witness() -> PathBuf {
+    built().join("witness-hook")
+}
+
+/// The directory of the programs, once they are there.
+fn built() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(build)
+}
+
+fn build() -> PathBuf {
+    // TARGET/PROFILE/deps/TEST
+    let own = std::env::current_exe().expect("a test knows its own path");
+    let directory = own.ancestors().nth(2).expect("tests lie two directories deep");
+    let target = directory.parent().expect("the profile lies in the target directory");
+    let profile = match directory.file_name().and_then(|name| name.to_str()) {
+        Some("debug") | None => "dev",
+        Some(name) => name,
+    };
+    let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .args(["build", "--quiet", "--profile", profile, "--target-dir"])
+        .arg(target)
+        .args(["-p", "bossd", "-p", "harness", "--bins"])
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+        .status()
+        .expect("cargo runs");
+    assert!(status.success(), "cargo cannot build bossd and the witness");
+    directory.to_owned()
+}
