@@ -106,6 +106,9 @@ impl Node {
             Word::Idle { epoch } => self.take_idle(epoch),
             Word::Stuck { epoch } => {
                 self.runner.stuck = true;
+                if matches!(self.phase, Phase::Promoting | Phase::Boss) {
+                    self.phase = Phase::Demoting;
+                }
                 self.note(Note::LettingGoFailed { epoch });
             }
         }
@@ -152,7 +155,9 @@ impl Node {
             self.phase = phase;
             return;
         }
-        self.own_word = Some(ReleasedWord { epoch: self.runner.idle, term: self.hard.term });
+        // The durable term: a higher one may still be taken back by a disk that refuses it, and
+        // then this node could lead it later.
+        self.own_word = Some(ReleasedWord { epoch: self.runner.idle, term: self.durable.term });
         self.note(Note::Idle { epoch: self.runner.idle });
         if let Standing::Leader(leader) = &mut self.standing {
             leader.released = true;

@@ -52,8 +52,10 @@ impl Node {
         {
             self.follow(env, epoch);
         }
+        // What promises nothing (V5, V7) earns no lease either.
+        let promises = accepted && !self.is_released(&env.from, env.incarnation, env.term);
         let reply = Message::HeartbeatReply {
-            seq: accepted.then_some(seq),
+            seq: promises.then_some(seq),
             version: self.durable.state.version,
             facts: self.facts,
         };
@@ -223,7 +225,7 @@ impl Node {
 
     /// C1, P1: asks whether an election would succeed.
     fn start_pre_vote(&mut self, now: Moment) {
-        self.campaign.attempt += 1;
+        self.campaign.attempt = self.campaign.attempt.wrapping_add(1);
         let attempt = self.campaign.attempt;
         let proposed = self.proposed_term();
         let version = self.version();

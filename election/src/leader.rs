@@ -60,6 +60,9 @@ pub(crate) struct Leader {
     /// To be published with the release.
     pub hold_off_me: Option<HoldOffCause>,
     pub set_stay: bool,
+    pub handovers_failed: u32,
+    /// No new successor is sought before BOTH clocks have reached this.
+    pub seek_after: Moment,
     pub better_since: Option<(NodeId, Moment)>,
     pub refresh: Option<Refresh>,
     /// R1: a member is in this higher term.
@@ -146,6 +149,8 @@ impl Node {
             handover: None,
             hold_off_me: None,
             set_stay: false,
+            handovers_failed: 0,
+            seek_after: now,
             better_since: None,
             refresh: None,
             higher_term: None,
@@ -279,10 +284,12 @@ impl Node {
         if !handed_over {
             self.note(Note::SteppedDown { term, reason });
         }
-        if self.phase == Phase::Waiting && self.runner.is_idle() && self.own_claim().is_some() {
+        if matches!(self.phase, Phase::Waiting | Phase::Idle)
+            && self.runner.is_idle()
+            && let Some(held) = self.own_claim()
+        {
             // The claim was written, no permit was sent: nothing of it will become active.
-            let claimed = self.own_claim().map(|held| held.epoch).unwrap_or_default();
-            let epoch = self.runner.idle.max(claimed);
+            let epoch = self.runner.idle.max(held.epoch);
             self.own_word = Some(ReleasedWord { epoch, term });
         }
         self.fence(reason);
@@ -296,8 +303,11 @@ impl Node {
         let word = ReleasedWord { epoch: self.runner.idle.max(claimed), term: leader.term };
         self.own_word = Some(word);
         self.own_lease = None;
+        let announced = self.own_claim().is_some();
         self.leave_leadership(reason);
-        self.send_released(word, None);
+        if !announced {
+            self.send_released(word, None);
+        }
     }
 
     fn heartbeat_if_due(&mut self, now: Moment) {
@@ -341,6 +351,10 @@ impl Node {
         let progress = leader.progress.entry(from.clone()).or_default();
         progress.facts = facts;
         progress.heard = Some(now);
+        if version.term == leader.term {
+            // K1 as well: it is durable there, and a lost reply to the publish is made good.
+            progress.accepted = progress.accepted.max(Some(version));
+        }
         if let Some(sent) = sent {
             progress.acked = Some(progress.acked.map_or(sent, |acked| acked.latest(sent)));
         }
@@ -365,7 +379,7 @@ impl Node {
             return;
         }
         let progress = leader.progress.entry(from.clone()).or_default();
-        progress.accepted = Some(version);
+        progress.accepted = progress.accepted.max(Some(version));
         progress.heard = Some(now);
     }
 

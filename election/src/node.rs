@@ -123,6 +123,8 @@ pub struct Node {
     pub(crate) own_word: Option<ReleasedWord>,
     pub(crate) released: BTreeMap<Life, ReleasedWord>,
     pub(crate) peers: BTreeMap<NodeId, Peer>,
+    /// Of each member the last life that was not listened to, and whether for its term.
+    complaints: BTreeMap<NodeId, (Incarnation, bool)>,
     pub(crate) hold_off_ends: BTreeMap<NodeId, (u64, Moment)>,
     pub(crate) campaign: Campaign,
     pub(crate) highest_term: Term,
@@ -160,17 +162,21 @@ impl Node {
             own_word: Some(ReleasedWord { epoch: last, term: hard.term }),
             released: BTreeMap::new(),
             peers: BTreeMap::new(),
+            complaints: BTreeMap::new(),
             hold_off_ends: BTreeMap::new(),
             campaign: Campaign {
                 failures: 0,
                 jitter: Span::ZERO,
                 not_before: now,
-                attempt: 0,
+                // An answer to an attempt of an earlier life must not fit one of this life.
+                attempt: seed,
                 yielded: false,
                 without_lease: 0,
             },
             highest_term: hard.term,
-            first_term,
+            // Epochs grow strictly: also when the state directory was wiped and the executor's
+            // marker was not.
+            first_term: first_term.max(Term(last.0).next()),
             facts: Facts { ready, disk_ok: true },
             leaving: false,
             left: false,
@@ -285,16 +291,18 @@ impl Node {
         let state = self.hard.state.clone();
         let Some(member) = state.members.find(&env.from) else { return false };
         if !state.knows(&env.from, env.incarnation) {
-            self.note(Note::UnknownIncarnation {
-                node: env.from.clone(),
-                incarnation: env.incarnation,
-                known: member.incarnation,
-            });
+            let known = member.incarnation;
+            let (node, incarnation) = (env.from.clone(), env.incarnation);
+            if self.complains_first(env, false) {
+                self.note(Note::UnknownIncarnation { node, incarnation, known });
+            }
             return false;
         }
         let highest = self.hard.term.max(self.first_term).0;
         if env.term.0 > highest.saturating_add(CORRUPT_TERM_DISTANCE) {
-            self.note(Note::CorruptTerm { node: env.from.clone(), term: env.term });
+            if self.complains_first(env, true) {
+                self.note(Note::CorruptTerm { node: env.from.clone(), term: env.term });
+            }
             return false;
         }
         if member.kind.votes() {
@@ -306,6 +314,12 @@ impl Node {
             }
         }
         true
+    }
+
+    /// A peer that is not listened to goes on sending: it is worth one line, not one per message.
+    fn complains_first(&mut self, env: &Envelope, corrupt: bool) -> bool {
+        let complaint = (env.incarnation, corrupt);
+        self.complaints.insert(env.from.clone(), complaint) != Some(complaint)
     }
 
     fn dispatch(&mut self, now: Moment, env: &Envelope) {
@@ -336,7 +350,9 @@ impl Node {
             Message::TakeOver { version } => self.handle_take_over(now, env, *version),
             Message::Released { epoch, term } => {
                 let word = ReleasedWord { epoch: *epoch, term: *term };
-                self.take_released(now, from, env.incarnation, word, "V5");
+                if word.term <= env.term {
+                    self.take_released(now, from, env.incarnation, word, "V5");
+                }
             }
             Message::Confirmed { node, incarnation, term } => {
                 let word = ReleasedWord { epoch: Epoch(term.0), term: *term };
@@ -344,7 +360,7 @@ impl Node {
                 if self.is(Mutant::V7IgnoresConfirmed) {
                     return;
                 }
-                if *node != self.me {
+                if *node != self.me && *term <= env.term {
                     self.take_released(now, node, *incarnation, word, "V7");
                 }
             }
@@ -373,12 +389,18 @@ impl Node {
     fn take_back(&mut self, now: Moment) {
         self.hard = self.durable.clone();
         self.term_generation = self.outbox.generation();
-        self.facts.disk_ok = false;
         self.probe_at = Some(now.plus(PROBE));
-        self.note(Note::DiskRefused);
+        if std::mem::replace(&mut self.facts.disk_ok, false) {
+            self.note(Note::DiskRefused);
+        }
+        let durable = self.hard.term;
         match &mut self.standing {
             Standing::Leader(leader) => {
+                // An earlier attempt of a refresh may be durable already: it is still to be won.
                 leader.refresh = None;
+                if durable > leader.term {
+                    leader.higher_term = leader.higher_term.max(Some(durable));
+                }
                 self.give_up(None, Reason::DiskRefused);
             }
             Standing::PreCandidate(_) | Standing::Candidate(_) => {

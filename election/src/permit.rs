@@ -258,7 +258,12 @@ impl Executor {
     /// X1, X4: a permit for a new epoch. One for an epoch at or below the last is not believed,
     /// nor one that comes while something of an earlier epoch may still stand.
     pub fn handle_permit(&mut self, now: Moment, permit: Permit) {
-        if permit.epoch <= self.last || self.work != Work::Idle {
+        if self.work != Work::Idle {
+            return;
+        }
+        if permit.epoch <= self.last {
+            // The elector must not wait for what never comes.
+            self.say(Word::Idle { epoch: self.last });
             return;
         }
         self.last = permit.epoch;

@@ -1,6 +1,7 @@
 //! The voter in every node, whatever its standing: whom it refuses (V1 to V3, P1), the grounds
 //! that end or pass by a promise (V4 to V7), and what a grant changes.
 
+use crate::cluster_state::Claim;
 use crate::id::{Incarnation, NodeId, Term, Version};
 use crate::message::{Envelope, Message, Refusal, VoteKind};
 use crate::moment::{Moment, Span};
@@ -209,6 +210,13 @@ impl Node {
         word: ReleasedWord,
         rule: &'static str,
     ) {
+        // Only of lives that can be asked about: a bound.
+        let claimed = matches!(&self.hard.state.claim,
+            Claim::Held(held) if held.node == *node && held.incarnation == incarnation);
+        if !claimed && !self.hard.state.knows(node, incarnation) {
+            return;
+        }
+        self.released.retain(|(other, life), _| other != node || *life == incarnation || claimed);
         let highest = self.released.entry((node.clone(), incarnation)).or_insert(word);
         highest.epoch = highest.epoch.max(word.epoch);
         highest.term = highest.term.max(word.term);
