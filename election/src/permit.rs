@@ -473,7 +473,13 @@ impl Executor {
         let Some(permit) = self.permit else { return };
         let limit = permit.until.earliest(now).plus(permit.fence);
         self.work = Work::Fencing { limit, overrun: false };
-        let hooks = limit.minus(self.escalation).minus(fence_reserve(permit.fence));
+        let reserve = fence_reserve(permit.fence);
+        let mut hooks = limit.minus(self.escalation).minus(reserve);
+        if self.escalation == Span::ZERO {
+            // Noticed late, after a suspend say: nothing but the hooks can let go, and to kill
+            // them at once would leave the effects for ever. The overrun is an alarm all the same.
+            hooks = hooks.latest(now.plus(permit.fence.minus(reserve)));
+        }
         let order = Order::Demote { epoch: permit.epoch, limit: hooks, urgent: true };
         self.orders.push_back(order);
     }

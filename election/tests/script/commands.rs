@@ -245,9 +245,12 @@ impl World {
 
     /// The host whose node says that it is boss.
     pub(super) fn boss(&self) -> Option<HostId> {
-        (0..self.hosts.len()).find(|host| {
-            self.snapshot(*host).is_some_and(|snapshot| snapshot.phase == Phase::Boss)
-        })
+        // One that is frozen may still believe it of an earlier epoch.
+        let acts = |host: HostId| {
+            let snapshot = self.snapshot(host).filter(|s| s.phase == Phase::Boss)?;
+            Some((snapshot.boss?.1, host))
+        };
+        (0..self.hosts.len()).filter_map(acts).max().map(|(_, host)| host)
     }
 
     /// The leader of the highest term.

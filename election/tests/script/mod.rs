@@ -57,7 +57,9 @@ pub(crate) fn run(source: &str, broken: Broken) -> Result<String, Failure> {
     let mut stage = Stage { world: None, broken, mark: (0, 0), line: 0, printed: Vec::new() };
     let mut out = String::new();
     for line in parse(source) {
-        let said = stage.run_line(&line).map_err(|text| Failure { line: line.number, text })?;
+        let said = stage
+            .run_line(&line)
+            .map_err(|text| Failure { line: line.number, text: text + &stage.tail() })?;
         write_line(&mut out, &line.text, &said);
     }
     Ok(out)
@@ -109,6 +111,16 @@ impl Stage {
             }
         }
         Ok(self.output())
+    }
+
+    /// What was said since the mark, for the person who must find out why.
+    fn tail(&self) -> String {
+        let Some(world) = self.world.as_ref().filter(|_| std::env::var_os("BOSS_TRACE").is_some())
+        else {
+            return String::new();
+        };
+        let lines = world.log[self.mark.0..].iter();
+        lines.map(|line| format!("\n    {} {} {}", line.at / 1000, line.node, line.text)).collect()
     }
 
     fn output(&self) -> Vec<String> {

@@ -60,6 +60,8 @@ enum Event {
 
 /// One line of what the cluster says.
 pub(crate) struct Line {
+    /// When.
+    pub at: Instant,
     /// Who says it.
     pub node: NodeId,
     /// How loud.
@@ -174,6 +176,6 @@ impl World {
 
     fn say(&mut self, host: HostId, level: Level, text: String) {
         let node = self.hosts[host].name.clone();
-        self.log.push(Line { node, level, text });
+        self.log.push(Line { at: self.now, node, level, text });
     }
 }

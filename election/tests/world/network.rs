@@ -115,7 +115,7 @@ impl World {
             term: election::Term(term),
             message,
         };
-        self.after(0, Event::Deliver(Parcel { from, to, life: None, envelope }));
+        self.elector_input(to, ElectorInput::Message(envelope));
     }
 
     pub(crate) fn cut(&mut self, from: HostId, to: HostId) {
