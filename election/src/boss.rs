@@ -412,7 +412,16 @@ impl Node {
         let names_me = self.own_claim().is_some_and(|held| held.epoch <= word.epoch);
         let idle = self.runner.is_idle() && self.phase == Phase::Idle;
         #[cfg(feature = "mutants")]
-        let idle = idle || self.is(Mutant::X6ReleasesEarly);
+        if self.is(Mutant::X6ReleasesEarly) && !leads && self.phase == Phase::Fencing {
+            let word = ReleasedWord { epoch: self.runner.sent, term: self.hard.term };
+            return self.send_released(word, to);
+        }
+        #[cfg(feature = "mutants")]
+        let word = if self.is(Mutant::X6ResendsCurrentTerm) {
+            ReleasedWord { epoch: Epoch(self.hard.term.0), term: self.hard.term }
+        } else {
+            word
+        };
         if leads || !names_me || !idle {
             return;
         }

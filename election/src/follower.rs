@@ -8,7 +8,7 @@ use crate::candidate::PreCandidate;
 use crate::cluster_state::ClusterState;
 use crate::id::{Epoch, Version};
 use crate::lease::Promise;
-use crate::message::{Envelope, Message};
+use crate::message::{Envelope, Facts, Message};
 use crate::moment::{Moment, Span};
 #[cfg(feature = "mutants")]
 use crate::mutant::Mutant;
@@ -31,6 +31,8 @@ pub(crate) struct Campaign {
     pub yielded: bool,
     /// Leaderships without a lease in a row (L2).
     pub without_lease: u32,
+    /// L2: held off until then, whoever else leads meanwhile and asks it to take over.
+    pub no_lease_until: Moment,
 }
 
 /// How often the waits may double.
@@ -57,9 +59,14 @@ impl Node {
         let reply = Message::HeartbeatReply {
             seq: promises.then_some(seq),
             version: self.durable.state.version,
-            facts: self.facts,
+            facts: Facts { ready: self.facts.ready && !self.lacks_lease(now), ..self.facts },
         };
         self.send_beside(env.from.clone(), reply);
+    }
+
+    /// L2: its last leadership earned no lease, so that another would not either.
+    pub(crate) fn lacks_lease(&self, now: Moment) -> bool {
+        !self.campaign.no_lease_until.over_when_both(now)
     }
 
     /// A1, A2: a state of a term that is not below mine.
@@ -104,6 +111,10 @@ impl Node {
         }
         #[cfg(feature = "mutants")]
         let promise = if self.is(Mutant::A1PromisesNothing) { Span::ZERO } else { promise };
+        #[cfg(feature = "mutants")]
+        let short = self.is(Mutant::PromiseShorterThanLease);
+        #[cfg(feature = "mutants")]
+        let promise = if short { promise.part(2) } else { promise };
         // V5: a datagram may have been overtaken by its sender's Released.
         if !self.is_released(&env.from, env.incarnation, env.term) {
             self.promise = Promise {
@@ -194,6 +205,7 @@ impl Node {
             None => timing.slot.times(self.voters() as u64).plus(timing.promise().part(2)),
         };
         let free = self.promise.until.latest(self.campaign.not_before);
+        let free = free.latest(self.campaign.no_lease_until);
         let free = self.own_lease.map_or(free, |lease| free.latest(lease.until));
         Some(free.plus(slot).plus(self.campaign.jitter))
     }

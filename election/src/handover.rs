@@ -247,6 +247,8 @@ impl Node {
             Some("this node does not have that version")
         } else if self.phase != Phase::Idle || !self.runner.is_idle() {
             Some("this node is still letting go")
+        } else if self.lacks_lease(now) {
+            Some("this node led without a lease a moment ago")
         } else if self.ineligible(&self.me, now).is_some() {
             Some("this node is not eligible")
         } else {

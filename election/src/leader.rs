@@ -249,6 +249,12 @@ impl Node {
     fn has_lost_its_lease(&mut self, now: Moment) -> bool {
         let Standing::Leader(leader) = &self.standing else { return true };
         let promise = self.hard.state.timing.promise();
+        #[cfg(feature = "mutants")]
+        if self.is(Mutant::LeaseNeedsBothClocks)
+            && leader.lease.is_some_and(|lease| !lease.until.over_when_both(now))
+        {
+            return false;
+        }
         let reason = match leader.lease {
             Some(lease) if lease.is_over(now) => Reason::LeaseOver,
             None if leader.elected_at.plus(promise).over_when_both(now) => Reason::NoLease,
@@ -261,7 +267,7 @@ impl Node {
         if reason == Reason::NoLease {
             let doubled = promise.times(1 << self.campaign.without_lease.min(6));
             self.campaign.without_lease = self.campaign.without_lease.saturating_add(1);
-            self.campaign.not_before = now.plus(doubled);
+            self.campaign.no_lease_until = now.plus(doubled);
         }
         self.leave_leadership(reason);
         true

@@ -172,6 +172,7 @@ impl Node {
                 attempt: seed,
                 yielded: false,
                 without_lease: 0,
+                no_lease_until: now,
             },
             highest_term: hard.term,
             // Epochs grow strictly: also when the state directory was wiped and the executor's
@@ -289,7 +290,9 @@ impl Node {
             return false;
         }
         let state = self.hard.state.clone();
-        let Some(member) = state.members.find(&env.from) else { return false };
+        let Some(member) = state.members.find(&env.from).cloned() else { return false };
+        #[cfg(feature = "mutants")]
+        let state = if self.is(Mutant::HearsUnknownLives) { self.blind_state() } else { state };
         if !state.knows(&env.from, env.incarnation) {
             let known = member.incarnation;
             let (node, incarnation) = (env.from.clone(), env.incarnation);
@@ -314,6 +317,16 @@ impl Node {
             }
         }
         true
+    }
+
+    #[cfg(feature = "mutants")]
+    fn blind_state(&self) -> std::sync::Arc<crate::cluster_state::ClusterState> {
+        let mut state = (*self.hard.state).clone();
+        let peers: Vec<_> = self.peers.iter().map(|(n, p)| (n.clone(), p.incarnation)).collect();
+        for (name, life) in peers {
+            state.members.bind(&name, life);
+        }
+        std::sync::Arc::new(state)
     }
 
     /// A peer that is not listened to goes on sending: it is worth one line, not one per message.
@@ -633,6 +646,10 @@ impl Node {
     /// Sends what depends on everything so far.
     pub(crate) fn send(&mut self, to: NodeId, message: Message) {
         let envelope = self.envelope(message);
+        #[cfg(feature = "mutants")]
+        if self.is(Mutant::SendsBeforeDurable) {
+            return self.outbox.push(0, Effect::Send { to, envelope });
+        }
         self.outbox.push(self.outbox.generation(), Effect::Send { to, envelope });
     }
 

@@ -275,6 +275,12 @@ impl Executor {
         }
         self.permit = Some(permit);
         self.work = Work::Promoting;
+        #[cfg(feature = "mutants")]
+        if self.is(Mutant::X5MarksLate) {
+            self.orders.push_back(Order::Promote { epoch: permit.epoch });
+            self.orders.push_back(Order::MarkActing(permit));
+            return;
+        }
         self.orders.push_back(Order::MarkActing(permit));
         self.orders.push_back(Order::Promote { epoch: permit.epoch });
     }
@@ -381,6 +387,12 @@ impl Executor {
             Work::Promoting | Work::Acting => {
                 #[cfg(feature = "mutants")]
                 if self.mutant == Some(Mutant::X1IgnoresExpiry) {
+                    return;
+                }
+                #[cfg(feature = "mutants")]
+                if self.mutant == Some(Mutant::LeaseNeedsBothClocks)
+                    && !permit.until.over_when_both(now)
+                {
                     return;
                 }
                 if permit.until.over_when_either(now) {

@@ -140,6 +140,10 @@ impl Node {
             return Some(Refusal::OwnLease { left: lease.until.left_until_both(now) });
         }
         let exempt = self.is_valid_handover(ask) || self.is_valid_refresh(ask);
+        #[cfg(feature = "mutants")]
+        if self.is(Mutant::PromiseNeedsOneClock) && self.promise.until.over_when_either(now) {
+            return None;
+        }
         if !self.promise.runs(now) || exempt {
             return None;
         }
@@ -198,6 +202,10 @@ impl Node {
         if self.is(Mutant::V6WithholdsRefresh) {
             return false;
         }
+        #[cfg(feature = "mutants")]
+        if self.is(Mutant::V6FromAnybody) {
+            return *ask.kind == VoteKind::Refresh;
+        }
         *ask.kind == VoteKind::Refresh && self.promise.is_to(ask.candidate, ask.incarnation)
     }
 
@@ -254,7 +262,7 @@ impl Node {
         if !any && !self.promise.is_to(node, incarnation) {
             return Some("the promise is not to it");
         }
-        if !any && !without_term && self.promise.term > term {
+        if !without_term && self.promise.term > term {
             return Some("the promise is of a later term");
         }
         None

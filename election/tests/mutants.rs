@@ -22,7 +22,8 @@ fn every_broken_rule_makes_a_script_fail() {
     let mut table = String::new();
     let mut survivors = Vec::new();
     for mutant in Mutant::ALL {
-        let caught = scripts.iter().find_map(|(name, source)| Some((name, fails(source, *mutant)?)));
+        let caught =
+            scripts.iter().find_map(|(name, source)| Some((name, fails(source, *mutant)?)));
         match caught {
             Some((name, how)) => {
                 let _ = writeln!(table, "{:28} {name}:{how}", mutant.name());

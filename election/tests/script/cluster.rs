@@ -16,8 +16,7 @@ impl Stage {
         let mut members: Vec<(NodeId, Member)> = names.map(member).collect();
         let mut timing = Timing::of(Profile::Lan);
         let mut policy = Policy::default();
-        let mut settings =
-            Settings { hooks_timeout: Span::from_secs(2), escalation: Span::ZERO };
+        let mut settings = Settings { hooks_timeout: Span::from_secs(2), escalation: Span::ZERO };
         for (key, value) in words.iter().filter_map(|word| word.split_once('=')) {
             match key {
                 "profile" => timing = Timing::of(profile(value)?),
@@ -59,11 +58,7 @@ fn member((index, name): (usize, &&str)) -> (NodeId, Member) {
     (NodeId::new(name), member)
 }
 
-fn set_member(
-    members: &mut [(NodeId, Member)],
-    key: &str,
-    value: &str,
-) -> Result<(), String> {
+fn set_member(members: &mut [(NodeId, Member)], key: &str, value: &str) -> Result<(), String> {
     let (what, name) = key.split_once('.').ok_or_else(|| format!("no key: {key}"))?;
     let member = find(members, name)?;
     let bad = |_| format!("no value for {key}: {value}");

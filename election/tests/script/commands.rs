@@ -23,6 +23,7 @@ impl Stage {
             ["show", name] => self.show(name),
             ["expect", rest @ ..] => self.expect(rest),
             ["inject", kind, way, rest @ ..] => self.inject(kind, way, rest),
+            ["word", name, "idle", epoch] => self.idle_word(name, epoch),
             ["cut" | "heal", way] => self.link(words[0] == "cut", way),
             ["delay", way, time] => self.delay(way, time),
             ["hold" | "duplicate" | "lose", kind, way] => self.rule(words[0], kind, way),
@@ -36,7 +37,7 @@ impl Stage {
                 Err(refusal) => Err(format!("refused otherwise: {refusal}")),
                 Ok(()) => Err("was not refused".to_owned()),
             },
-            [verb, name, rest @ ..] if self.to_host(verb, name, rest)? => Ok(()),
+            [verb, name, rest @ ..] if self.carry_to_host(verb, name, rest)? => Ok(()),
             _ => self.order(words)?,
         }
     }
@@ -64,6 +65,7 @@ impl Stage {
                 ["boss", name] => world.boss().is_some_and(|b| world.name(b) == *name),
                 ["leader"] => world.leader().is_some(),
                 ["leader", name] => world.leader().is_some_and(|l| world.name(l) == *name),
+                [what, name, want] => world.is(what, name, want),
                 [text] => world.log[from..]
                     .iter()
                     .any(|line| format!("{} {}", line.node, line.text).contains(text)),
@@ -72,21 +74,32 @@ impl Stage {
             if reached {
                 return Ok(());
             }
-            if !world.oracle.violations.is_empty() || !world.step(end) {
+            if let Some(violation) = world.oracle.violations.first() {
+                return Err(format!("VIOLATION {violation}"));
+            }
+            if !world.step(end) {
                 return Err("it did not come to that".to_owned());
             }
         }
     }
 
     /// False when it is no command to a host.
-    fn to_host(&mut self, verb: &str, name: &str, rest: &[&str]) -> Result<bool, String> {
+    fn carry_to_host(&mut self, verb: &str, name: &str, rest: &[&str]) -> Result<bool, String> {
         if matches!(verb, "kill" | "freeze" | "thaw") {
             let host = self.host(rest.first().unwrap_or(&""))?;
             return self.process(verb, name, host).map(|()| true);
         }
         if !matches!(
             verb,
-            "crash" | "poweroff" | "restart" | "suspend" | "drift" | "disk" | "hooks" | "escalation"
+            "crash"
+                | "wipe"
+                | "poweroff"
+                | "restart"
+                | "suspend"
+                | "drift"
+                | "disk"
+                | "hooks"
+                | "escalation"
         ) {
             return Ok(false);
         }
@@ -94,6 +107,7 @@ impl Stage {
         let world = self.world()?;
         match (verb, rest) {
             ("crash", []) => world.crash(host),
+            ("wipe", []) => world.wipe(host),
             ("poweroff", []) => world.power_off(host),
             ("restart", []) => world.restart(host),
             ("suspend", [time]) => world.suspend(host, span(time)?, false),
@@ -203,12 +217,9 @@ impl Stage {
             ["resign"] => Command::Resign { force: false },
             ["resign", "force"] => Command::Resign { force: true },
             ["switchover", to] => Command::Switchover { to: node(to) },
-            ["drain", name, force @ ..] => Command::Drain {
-                node: node(name),
-                until: None,
-                reason,
-                force: *force == ["force"],
-            },
+            ["drain", name, force @ ..] => {
+                Command::Drain { node: node(name), until: None, reason, force: *force == ["force"] }
+            }
             ["undrain", name] => Command::Undrain { node: node(name) },
             ["pause"] => Command::Pause { until: None, reason },
             ["resume"] => Command::Resume,

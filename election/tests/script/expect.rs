@@ -80,6 +80,11 @@ impl World {
         self.snapshot(host).ok_or_else(|| format!("{name} is down"))
     }
 
+    pub(crate) fn is(&self, what: &str, name: &str, want: &str) -> bool {
+        let have = self.snapshot_of(name).and_then(|snapshot| field(&snapshot, what));
+        have.is_ok_and(|have| have == want)
+    }
+
     fn boss_epoch(&self) -> String {
         let boss = self.boss().and_then(|host| self.snapshot(host)?.boss);
         boss.map_or_else(|| "none".to_owned(), |(_, epoch)| epoch.to_string())
@@ -130,20 +135,15 @@ fn field(s: &Snapshot, what: &str) -> Result<String, String> {
 }
 
 fn show(s: &Snapshot) -> String {
-    let mut text = format!("{}, {}, term {}, version {}", s.standing, s.phase, s.term, s.state.version);
-    text += &format!(", claim {}", claim(&s.state.claim));
+    let version = s.state.version;
+    let mut parts = vec![s.standing.to_owned(), s.phase.to_string()];
+    parts.push(format!("term {}, version {version}, claim {}", s.term, claim(&s.state.claim)));
     if s.promise_left > Span::ZERO {
         let to = s.promise_to.as_ref().map_or("nobody".to_owned(), ToString::to_string);
-        text += &format!(", promise to {to} for {}", s.promise_left);
+        parts.push(format!("promise to {to} for {}", s.promise_left));
     }
-    if let Some(left) = s.lease_left {
-        text += &format!(", lease {left}");
-    }
-    if let Some(wait) = s.waits_for {
-        text += &format!(", waits for {wait:?}");
-    }
-    if let Some(why) = &s.ineligible {
-        text += &format!(", {why}");
-    }
-    text
+    parts.extend(s.lease_left.map(|left| format!("lease {left}")));
+    parts.extend(s.waits_for.map(|wait| format!("waits for {wait:?}")));
+    parts.extend(s.ineligible.as_ref().map(ToString::to_string));
+    parts.join(", ")
 }

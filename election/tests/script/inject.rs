@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
-use election::{Epoch, Message, NodeId, Phase, Span, Term, Version, VoteKind};
+use election::{Epoch, Message, NodeId, Phase, Span, Term, Version, VoteKind, Word};
 
 use super::Stage;
 use super::words::{number, value};
-use crate::world::HostId;
+use crate::world::{ElectorInput, HostId};
 
 impl Stage {
     pub(super) fn inject(&mut self, kind: &str, way: &str, words: &[&str]) -> Result<(), String> {
@@ -33,7 +33,13 @@ impl Stage {
             "pre-vote-reply" => {
                 let attempt = number(words, "attempt").unwrap_or(1);
                 let promise_left = Span::ZERO;
-                Message::PreVoteReply { attempt, refusal: None, version, better: None, promise_left }
+                Message::PreVoteReply {
+                    attempt,
+                    refusal: None,
+                    version,
+                    better: None,
+                    promise_left,
+                }
             }
             "heartbeat" => Message::Heartbeat {
                 seq: number(words, "seq").unwrap_or(1),
@@ -52,6 +58,14 @@ impl Stage {
         };
         self.world()?.inject(from, to, env, message);
         self.world()?.advance(Span::ZERO);
+        Ok(())
+    }
+
+    /// A word from the executor that is older than the last permit.
+    pub(super) fn idle_word(&mut self, name: &str, epoch: &str) -> Result<(), String> {
+        let host = self.host(name)?;
+        let epoch = Epoch(epoch.parse().map_err(|_| format!("no epoch: {epoch}"))?);
+        self.world()?.elector_input(host, ElectorInput::Word(Word::Idle { epoch }));
         Ok(())
     }
 

@@ -17,7 +17,7 @@ use crate::world::{Broken, World};
 
 /// What a script needs from its beginning to its end.
 pub(crate) struct Stage {
-    pub world: Option<World>,
+    pub(crate) world: Option<World>,
     broken: Broken,
     /// Where in the log, and when, the script said `mark`.
     mark: (usize, u64),
@@ -36,8 +36,8 @@ struct Line {
 
 /// Where and why a script failed.
 pub(crate) struct Failure {
-    pub line: usize,
-    pub text: String,
+    pub(crate) line: usize,
+    pub(crate) text: String,
 }
 
 /// Every script, by name.

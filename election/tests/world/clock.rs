@@ -18,10 +18,7 @@ pub(crate) struct Clock {
 impl Clock {
     /// Hosts were switched on at different times: nothing may compare clocks between them.
     pub(crate) fn new(host: u64) -> Self {
-        let at = Moment {
-            boot: 1_000_000_000_000 * (host + 1),
-            raw: 900_000_000_000 * (host + 1),
-        };
+        let at = Moment { boot: 1_000_000_000_000 * (host + 1), raw: 900_000_000_000 * (host + 1) };
         Self { since: 0, at, ppm: 0, stopped: (false, false) }
     }
 

@@ -13,10 +13,10 @@ use super::{CLUSTER, Event, ExecutorInput, HostId, World};
 
 /// An elector that runs.
 pub(crate) struct Elector {
-    pub node: Node,
-    pub life: u64,
+    pub(crate) node: Node,
+    pub(crate) life: u64,
     /// What came while it was stopped.
-    pub frozen: Option<VecDeque<ElectorInput>>,
+    pub(crate) frozen: Option<VecDeque<ElectorInput>>,
     timer: u64,
     commands: u64,
 }

@@ -15,15 +15,15 @@ const ESCALATION: u64 = 10_000_000;
 
 /// An executor that runs.
 pub(crate) struct Executing {
-    pub machine: Executor,
-    pub life: u64,
-    pub frozen: Option<VecDeque<ExecutorInput>>,
-    pub freeze: u64,
+    pub(crate) machine: Executor,
+    pub(crate) life: u64,
+    pub(crate) frozen: Option<VecDeque<ExecutorInput>>,
+    pub(crate) freeze: u64,
     timer: u64,
     orders: VecDeque<Order>,
     /// The marker is being written; the next orders wait for it.
     writing: bool,
-    pub running: Option<Run>,
+    pub(crate) running: Option<Run>,
 }
 
 /// What an executor can hear.

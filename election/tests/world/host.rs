@@ -19,46 +19,46 @@ const NOTICE: u64 = 5_000_000;
 #[derive(Clone)]
 pub(crate) struct Settings {
     /// `hooks.timeout`.
-    pub hooks_timeout: Span,
+    pub(crate) hooks_timeout: Span,
     /// The part of D kept for the escalation.
-    pub escalation: Span,
+    pub(crate) escalation: Span,
 }
 
 /// How long the hooks of a host take, and how they end.
 pub(crate) struct Hooks {
-    pub promote: Outcome,
-    pub demote: Outcome,
+    pub(crate) promote: Outcome,
+    pub(crate) demote: Outcome,
     /// Whether the escalation ends everything.
-    pub escalation: bool,
+    pub(crate) escalation: bool,
     /// Counted since the script's last `mark`.
-    pub promotes: u64,
-    pub demotes: u64,
+    pub(crate) promotes: u64,
+    pub(crate) demotes: u64,
 }
 
 /// The state directory.
 pub(crate) struct Disk {
-    pub hard: HardState,
-    pub delay: Span,
-    pub full: bool,
+    pub(crate) hard: HardState,
+    pub(crate) delay: Span,
+    pub(crate) full: bool,
 }
 
 /// One server.
 pub(crate) struct Host {
-    pub name: NodeId,
-    pub incarnation: Incarnation,
-    pub clock: Clock,
-    pub elector: Option<Elector>,
-    pub executor: Option<Executing>,
-    pub disk: Disk,
+    pub(crate) name: NodeId,
+    pub(crate) incarnation: Incarnation,
+    pub(crate) clock: Clock,
+    pub(crate) elector: Option<Elector>,
+    pub(crate) executor: Option<Executing>,
+    pub(crate) disk: Disk,
     /// In /run: outlives the processes, not the host's power.
-    pub marker: Marker,
-    pub hooks: Hooks,
+    pub(crate) marker: Marker,
+    pub(crate) hooks: Hooks,
     /// Suspended until then.
-    pub suspended: Option<Instant>,
+    pub(crate) suspended: Option<Instant>,
     /// Counts the processes, the hooks and the freezes.
-    pub lives: u64,
+    pub(crate) lives: u64,
     /// What the last command was refused for.
-    pub refusal: Option<String>,
+    pub(crate) refusal: Option<String>,
 }
 
 /// Which process.
@@ -133,6 +133,13 @@ impl World {
         self.end_processes(host);
         self.hosts[host].marker = Marker::Missing;
         self.oracle.effect_ends(host);
+    }
+
+    /// The host's power is gone and its disk is empty: another life of it will start.
+    pub(crate) fn wipe(&mut self, host: HostId) {
+        self.power_off(host);
+        self.hosts[host].incarnation.0 += 1;
+        self.hosts[host].disk.hard = HardState::unborn(self.unborn.clone());
     }
 
     /// Starts what a crash or a power loss ended.

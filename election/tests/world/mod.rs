@@ -16,7 +16,7 @@ use election::{
     ClusterId, ClusterState, Command, HardState, Incarnation, Level, Marker, NodeId, Span,
 };
 
-use elector::ElectorInput;
+pub(crate) use elector::ElectorInput;
 use executor::ExecutorInput;
 pub(crate) use executor::Outcome;
 pub(crate) use host::{Host, Process, Settings};
@@ -34,7 +34,7 @@ pub(crate) type HostId = usize;
 pub(crate) type Broken = Option<election::Mutant>;
 /// Without the feature nothing is broken.
 #[cfg(not(feature = "mutants"))]
-pub(crate) type Broken = ();
+pub(crate) type Broken = Option<std::convert::Infallible>;
 
 /// The cluster that every script runs.
 const CLUSTER: ClusterId = ClusterId(0xb055);
@@ -61,25 +61,27 @@ enum Event {
 /// One line of what the cluster says.
 pub(crate) struct Line {
     /// When.
-    pub at: Instant,
+    pub(crate) at: Instant,
     /// Who says it.
-    pub node: NodeId,
+    pub(crate) node: NodeId,
     /// How loud.
-    pub level: Level,
+    pub(crate) level: Level,
     /// What.
-    pub text: String,
+    pub(crate) text: String,
 }
 
 /// The cluster and everything around it.
 pub(crate) struct World {
-    pub now: Instant,
+    pub(crate) now: Instant,
     queue: BTreeMap<(Instant, u64), Event>,
     counter: u64,
-    pub hosts: Vec<Host>,
-    pub network: Network,
-    pub oracle: Oracle,
-    pub log: Vec<Line>,
+    pub(crate) hosts: Vec<Host>,
+    pub(crate) network: Network,
+    pub(crate) oracle: Oracle,
+    pub(crate) log: Vec<Line>,
     settings: Settings,
+    unborn: ClusterState,
+    #[cfg_attr(not(feature = "mutants"), allow(dead_code, reason = "nothing is broken"))]
     broken: Broken,
 }
 
@@ -100,6 +102,7 @@ impl World {
             oracle: Oracle::default(),
             log: Vec::new(),
             settings,
+            unborn: state.clone(),
             broken,
         };
         for host in 0..world.hosts.len() {

@@ -39,8 +39,8 @@ pub(crate) struct Network {
     cut: BTreeSet<(HostId, HostId)>,
     connected: BTreeSet<(HostId, HostId)>,
     delays: BTreeMap<(HostId, HostId), Span>,
-    pub rules: Vec<(String, HostId, HostId, Rule)>,
-    pub held: Vec<Parcel>,
+    pub(crate) rules: Vec<(String, HostId, HostId, Rule)>,
+    pub(crate) held: Vec<Parcel>,
 }
 
 impl Network {
@@ -106,7 +106,13 @@ impl World {
     }
 
     /// A message that a script made up, from a real sender.
-    pub(crate) fn inject(&mut self, from: HostId, to: HostId, term: u64, message: election::Message) {
+    pub(crate) fn inject(
+        &mut self,
+        from: HostId,
+        to: HostId,
+        term: u64,
+        message: election::Message,
+    ) {
         let sender = &self.hosts[from];
         let envelope = Envelope {
             cluster: CLUSTER,

@@ -25,7 +25,7 @@ pub(crate) struct Oracle {
     last_epoch: Epoch,
     leaders: BTreeMap<Term, HostId>,
     committed: Version,
-    pub violations: Vec<String>,
+    pub(crate) violations: Vec<String>,
 }
 
 impl Oracle {
