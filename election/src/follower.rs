@@ -59,7 +59,10 @@ impl Node {
         let reply = Message::HeartbeatReply {
             seq: promises.then_some(seq),
             version: self.durable.state.version,
-            facts: Facts { ready: self.facts.ready && !self.lacks_lease(now), ..self.facts },
+            facts: Facts {
+                ready: self.facts.ready && !self.leaving && !self.lacks_lease(now),
+                ..self.facts
+            },
         };
         self.send_beside(env.from.clone(), reply);
     }
@@ -201,8 +204,12 @@ impl Node {
         let rank = self.rank(now);
         let slot = match rank {
             Some(rank) => timing.slot.times(u64::from(rank)),
-            // A last resort: nobody eligible came.
-            None => timing.slot.times(self.voters() as u64).plus(timing.promise().part(2)),
+            // A last resort: nobody eligible came. One after the other as well, by name.
+            None => {
+                let place = state.members.voting().position(|name| *name == self.me);
+                let slots = self.voters() + place.unwrap_or_default();
+                timing.slot.times(slots as u64).plus(timing.promise().part(2))
+            }
         };
         let free = self.promise.until.latest(self.campaign.not_before);
         let free = free.latest(self.campaign.no_lease_until);

@@ -540,7 +540,6 @@ impl Node {
 
     fn leave(&mut self, now: Moment) {
         self.leaving = true;
-        self.facts.ready = false;
         match self.standing {
             Standing::Leader(_)
                 if self.best_successor(now).is_none() && !self.phase.has_permit() =>
@@ -557,9 +556,11 @@ impl Node {
 
     fn leave_if_done(&mut self) {
         let follows = matches!(self.standing, Standing::Follower);
-        if self.leaving && !self.left && follows && self.phase == Phase::Idle {
+        // What the successor must hear is behind the writes; a disk that refuses them frees it.
+        let said = !self.outbox.is_outstanding();
+        if self.leaving && !self.left && follows && said && self.phase == Phase::Idle {
             self.left = true;
-            self.outbox.push(self.outbox.generation(), Effect::Left);
+            self.outbox.push(0, Effect::Left);
         }
     }
 

@@ -41,7 +41,9 @@ impl Node {
         let over = refresh.deadline.over_when_either(now);
         match refresh.tally.result(&self.hard.state.members) {
             VoteResult::Won => self.finish_refresh(now),
-            VoteResult::Pending if !over => {}
+            // Also a lost one waits for its end: two that refuse each other would otherwise raise
+            // their terms as fast as the network lets them.
+            VoteResult::Pending | VoteResult::Lost if !over => {}
             VoteResult::Pending | VoteResult::Lost => {
                 // Retried with the highest term seen, as long as the lease lives.
                 let renews = refresh.renews;

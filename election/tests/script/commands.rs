@@ -27,9 +27,18 @@ impl Stage {
             ["cut" | "heal", way] => self.link(words[0] == "cut", way),
             ["delay", way, time] => self.delay(way, time),
             ["hold" | "duplicate" | "lose", kind, way] => self.rule(words[0], kind, way),
+            ["unlose"] => {
+                self.world()?.network.rules.clear();
+                Ok(())
+            }
             ["deliver", "held"] => {
                 self.world()?.deliver_held();
                 self.world()?.advance(Span::ZERO);
+                Ok(())
+            }
+            // Whether or not it is accepted.
+            ["try", rest @ ..] => {
+                let _ = self.order(rest);
                 Ok(())
             }
             ["refused", text, rest @ ..] => match self.order(rest)? {

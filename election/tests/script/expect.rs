@@ -1,6 +1,6 @@
 //! What a script demands, and what `show` prints.
 
-use election::{Claim, Snapshot, Span};
+use election::{Claim, Level, Snapshot, Span};
 
 use super::Stage;
 use super::words::{number, span};
@@ -13,6 +13,13 @@ impl Stage {
         match words {
             ["boss", "none"] => {
                 is("boss", world.boss().map_or("none", |host| world.name(host)), "none")
+            }
+            ["boss", "some"] => is("boss", if world.boss().is_some() { "some" } else { "none" }, "some"),
+            // Nobody repeats itself: a healthy cluster says nothing.
+            ["quiet"] => {
+                let recent = world.log.iter().rev().take_while(|l| l.at + 2_000_000_000 > world.now);
+                let loud = recent.filter(|line| line.level >= Level::Info).count();
+                is("lines", &loud.to_string(), "0")
             }
             ["boss", name, rest @ ..] => {
                 is("boss", world.boss().map_or("none", |host| world.name(host)), name)?;

@@ -160,7 +160,10 @@ impl World {
     pub(super) fn clean_up(&mut self, host: HostId, restart: bool) {
         let clean = matches!(self.hosts[host].marker, Marker::Missing | Marker::Idle { .. });
         if clean || self.hosts[host].executor.is_some() {
-            return self.cleaned_up(host, restart, true);
+            if restart {
+                self.restart(host);
+            }
+            return;
         }
         self.hosts[host].hooks.demotes += 1;
         let (delay, success) = match self.hosts[host].hooks.demote {
