@@ -59,10 +59,7 @@ impl Node {
         let reply = Message::HeartbeatReply {
             seq: promises.then_some(seq),
             version: self.durable.state.version,
-            facts: Facts {
-                ready: self.facts.ready && !self.leaving && !self.lacks_lease(now),
-                ..self.facts
-            },
+            facts: Facts { ready: self.could_take_over(now), ..self.facts },
         };
         self.send_beside(env.from.clone(), reply);
     }
@@ -70,6 +67,15 @@ impl Node {
     /// L2: its last leadership earned no lease, so that another would not either.
     pub(crate) fn lacks_lease(&self, now: Moment) -> bool {
         !self.campaign.no_lease_until.over_when_both(now)
+    }
+
+    /// What the leader is told as `ready`: nothing that only this node knows stands against it.
+    pub(crate) fn could_take_over(&self, now: Moment) -> bool {
+        self.facts.ready
+            && !self.leaving
+            && self.phase == Phase::Idle
+            && self.runner.is_idle()
+            && !self.lacks_lease(now)
     }
 
     /// A1, A2: a state of a term that is not below mine.

@@ -80,6 +80,7 @@ pub(crate) struct Progress {
     /// K1: the version that it replied with in this term.
     pub accepted: Option<Version>,
     pub facts: Facts,
+    /// When it last answered a heartbeat: only that carries its facts.
     pub heard: Option<Moment>,
     published: Option<Moment>,
 }
@@ -375,7 +376,6 @@ impl Node {
     /// K1.
     pub(crate) fn handle_publish_reply(
         &mut self,
-        now: Moment,
         from: &NodeId,
         term: Term,
         version: Version,
@@ -386,7 +386,6 @@ impl Node {
         }
         let progress = leader.progress.entry(from.clone()).or_default();
         progress.accepted = progress.accepted.max(Some(version));
-        progress.heard = Some(now);
     }
 
     /// K1: a majority of the voters replied with exactly this version, in the term that I lead.

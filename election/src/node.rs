@@ -358,7 +358,7 @@ impl Node {
             }
             Message::Publish { state } => self.handle_publish(now, env, state),
             Message::PublishReply { version } => {
-                self.handle_publish_reply(now, from, env.term, *version);
+                self.handle_publish_reply(from, env.term, *version);
             }
             Message::TakeOver { version } => self.handle_take_over(now, env, *version),
             Message::Released { epoch, term } => {

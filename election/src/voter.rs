@@ -53,7 +53,8 @@ impl Node {
     /// candidate.
     fn better_candidate(&self, now: Moment, version: Version, rank: u32) -> Option<NodeId> {
         let mine = self.rank(now)?;
-        (mine < rank && self.hard.state.version >= version && !self.promise.runs(now))
+        let up_to_date = self.hard.state.version >= version;
+        (mine < rank && up_to_date && !self.promise.runs(now) && self.could_take_over(now))
             .then(|| self.me.clone())
     }
 
