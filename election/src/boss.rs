@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use crate::cluster_state::{Claim, Failback, Held, HoldOffCause};
+use crate::cluster_state::{Failback, Held, HoldOffCause};
 use crate::id::{Epoch, NodeId, Term};
 use crate::leader::{Ground, Leader};
 use crate::moment::{Moment, Span};
@@ -12,9 +12,9 @@ use crate::moment::{Moment, Span};
 use crate::mutant::Mutant;
 use crate::node::{Node, ReleasedWord, Standing};
 use crate::note::Note;
-use crate::permit::{Permit, Word};
 use crate::ready::{Act, Reason};
-use crate::timing::fence_wait_of;
+use crate::window::Window;
+use crate::word::{Permit, Word};
 
 /// Where a node is in the boss's life.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
@@ -265,47 +265,6 @@ impl Node {
         }
     }
 
-    /// W2: whether the predecessor's window is closed, and how.
-    pub(crate) fn window(&self, now: Moment) -> Window {
-        #[cfg(feature = "mutants")]
-        if self.is(Mutant::W2SkipsFenceWait) || self.is(Mutant::W2ClaimsEarly) {
-            return Window::Closed("mutant");
-        }
-        let Standing::Leader(leader) = &self.standing else {
-            return Window::Open(Span::ZERO);
-        };
-        let timing = &self.hard.state.timing;
-        let (wait, how) = match &self.hard.state.claim {
-            Claim::None => return Window::Closed("nobody had effects"),
-            Claim::Held(held) if self.is_mine(held) => {
-                return Window::Closed("the claim is its own");
-            }
-            Claim::Held(held) if self.has_released(held) => {
-                return Window::Closed("predecessor released");
-            }
-            Claim::Held(held) => (
-                fence_wait_of(held.fence, held.rho_ppm, timing.margin),
-                "predecessor's fence window waited out",
-            ),
-            Claim::Unknown => (timing.fence_wait(), "first start, own fence window waited out"),
-        };
-        let end = leader.elected_at.plus(wait);
-        if end.over_when_both(now) {
-            Window::Closed(how)
-        } else {
-            Window::Open(end.left_until_both(now))
-        }
-    }
-
-    fn has_released(&self, held: &Held) -> bool {
-        let life = (held.node.clone(), held.incarnation);
-        #[cfg(feature = "mutants")]
-        if self.is(Mutant::W2WithoutEpoch) {
-            return self.released.contains_key(&life);
-        }
-        self.released.get(&life).is_some_and(|word| word.epoch >= held.epoch)
-    }
-
     pub(crate) fn is_mine(&self, held: &Held) -> bool {
         held.node == self.me && held.incarnation == self.incarnation
     }
@@ -447,11 +406,4 @@ impl Node {
             rho_ppm: timing.rho_ppm,
         }
     }
-}
-
-/// W2's answer.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Window {
-    Closed(&'static str),
-    Open(Span),
 }

@@ -208,14 +208,13 @@ impl Node {
         let rank = if self.is(Mutant::C1IgnoresRank) { Some(0) } else { self.rank(now) };
         #[cfg(not(feature = "mutants"))]
         let rank = self.rank(now);
-        let slot = match rank {
-            Some(rank) => timing.slot.times(u64::from(rank)),
+        let slot = if let Some(rank) = rank {
+            timing.slot.times(u64::from(rank))
+        } else {
             // A last resort: nobody eligible came. One after the other as well, by name.
-            None => {
-                let place = state.members.voting().position(|name| *name == self.me);
-                let slots = self.voters() + place.unwrap_or_default();
-                timing.slot.times(slots as u64).plus(timing.promise().part(2))
-            }
+            let place = state.members.voting().position(|name| *name == self.me);
+            let slots = self.voters() + place.unwrap_or_default();
+            timing.slot.times(slots as u64).plus(timing.promise().part(2))
         };
         let free = self.promise.until.latest(self.campaign.not_before);
         let free = free.latest(self.campaign.no_lease_until);

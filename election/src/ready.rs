@@ -12,7 +12,7 @@ use crate::id::{Epoch, Incarnation, NodeId};
 use crate::message::Envelope;
 use crate::moment::Moment;
 use crate::note::Note;
-use crate::permit::Permit;
+use crate::word::Permit;
 
 /// Something for the shell to do.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]

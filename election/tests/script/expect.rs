@@ -14,10 +14,13 @@ impl Stage {
             ["boss", "none"] => {
                 is("boss", world.boss().map_or("none", |host| world.name(host)), "none")
             }
-            ["boss", "some"] => is("boss", if world.boss().is_some() { "some" } else { "none" }, "some"),
+            ["boss", "some"] => {
+                is("boss", if world.boss().is_some() { "some" } else { "none" }, "some")
+            }
             // Nobody repeats itself: a healthy cluster says nothing.
             ["quiet"] => {
-                let recent = world.log.iter().rev().take_while(|l| l.at + 2_000_000_000 > world.now);
+                let recent =
+                    world.log.iter().rev().take_while(|l| l.at + 2_000_000_000 > world.now);
                 let loud = recent.filter(|line| line.level >= Level::Info).count();
                 is("lines", &loud.to_string(), "0")
             }

@@ -119,8 +119,11 @@ impl Stage {
         else {
             return String::new();
         };
-        let lines = world.log[self.mark.0..].iter();
-        lines.map(|line| format!("\n    {} {} {}", line.at / 1000, line.node, line.text)).collect()
+        let mut text = String::new();
+        for line in &world.log[self.mark.0..] {
+            let _ = write!(text, "\n    {} {} {}", line.at / 1000, line.node, line.text);
+        }
+        text
     }
 
     fn output(&self) -> Vec<String> {

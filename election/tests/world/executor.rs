@@ -134,13 +134,13 @@ impl World {
                 break;
             }
             let Some(order) = executor.orders.pop_front() else { break };
-            self.carry_out_order(host, order);
+            self.carry_out_order(host, &order);
         }
         self.arm_executor(host);
     }
 
-    fn carry_out_order(&mut self, host: HostId, order: Order) {
-        match order {
+    fn carry_out_order(&mut self, host: HostId, order: &Order) {
+        match *order {
             Order::MarkActing(permit) => {
                 let marker = Marker::Acting { epoch: permit.epoch, fence: permit.fence };
                 self.write_marker(host, marker);
