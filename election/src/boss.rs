@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use crate::cluster_state::{Claim, Failback, Held, HoldOffCause};
+use crate::cluster_state::{Failback, Held, HoldOffCause};
 use crate::id::{Epoch, NodeId, Term};
 use crate::leader::{Ground, Leader};
 use crate::moment::{Moment, Span};
@@ -12,9 +12,9 @@ use crate::moment::{Moment, Span};
 use crate::mutant::Mutant;
 use crate::node::{Node, ReleasedWord, Standing};
 use crate::note::Note;
-use crate::permit::{Permit, Word};
 use crate::ready::{Act, Reason};
-use crate::timing::fence_wait_of;
+use crate::window::Window;
+use crate::word::{Permit, Word};
 
 /// Where a node is in the boss's life.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
@@ -106,6 +106,9 @@ impl Node {
             Word::Idle { epoch } => self.take_idle(epoch),
             Word::Stuck { epoch } => {
                 self.runner.stuck = true;
+                if matches!(self.phase, Phase::Promoting | Phase::Boss) {
+                    self.phase = Phase::Demoting;
+                }
                 self.note(Note::LettingGoFailed { epoch });
             }
         }
@@ -152,7 +155,9 @@ impl Node {
             self.phase = phase;
             return;
         }
-        self.own_word = Some(ReleasedWord { epoch: self.runner.idle, term: self.hard.term });
+        // The durable term: a higher one may still be taken back by a disk that refuses it, and
+        // then this node could lead it later.
+        self.own_word = Some(ReleasedWord { epoch: self.runner.idle, term: self.durable.term });
         self.note(Note::Idle { epoch: self.runner.idle });
         if let Standing::Leader(leader) = &mut self.standing {
             leader.released = true;
@@ -258,47 +263,6 @@ impl Node {
             Window::Closed(_) => None,
             Window::Open(left) => Some(Wait::FenceWindow(left)),
         }
-    }
-
-    /// W2: whether the predecessor's window is closed, and how.
-    pub(crate) fn window(&self, now: Moment) -> Window {
-        #[cfg(feature = "mutants")]
-        if self.is(Mutant::W2SkipsFenceWait) || self.is(Mutant::W2ClaimsEarly) {
-            return Window::Closed("mutant");
-        }
-        let Standing::Leader(leader) = &self.standing else {
-            return Window::Open(Span::ZERO);
-        };
-        let timing = &self.hard.state.timing;
-        let (wait, how) = match &self.hard.state.claim {
-            Claim::None => return Window::Closed("nobody had effects"),
-            Claim::Held(held) if self.is_mine(held) => {
-                return Window::Closed("the claim is its own");
-            }
-            Claim::Held(held) if self.has_released(held) => {
-                return Window::Closed("predecessor released");
-            }
-            Claim::Held(held) => (
-                fence_wait_of(held.fence, held.rho_ppm, timing.margin),
-                "predecessor's fence window waited out",
-            ),
-            Claim::Unknown => (timing.fence_wait(), "first start, own fence window waited out"),
-        };
-        let end = leader.elected_at.plus(wait);
-        if end.over_when_both(now) {
-            Window::Closed(how)
-        } else {
-            Window::Open(end.left_until_both(now))
-        }
-    }
-
-    fn has_released(&self, held: &Held) -> bool {
-        let life = (held.node.clone(), held.incarnation);
-        #[cfg(feature = "mutants")]
-        if self.is(Mutant::W2WithoutEpoch) {
-            return self.released.contains_key(&life);
-        }
-        self.released.get(&life).is_some_and(|word| word.epoch >= held.epoch)
     }
 
     pub(crate) fn is_mine(&self, held: &Held) -> bool {
@@ -407,7 +371,16 @@ impl Node {
         let names_me = self.own_claim().is_some_and(|held| held.epoch <= word.epoch);
         let idle = self.runner.is_idle() && self.phase == Phase::Idle;
         #[cfg(feature = "mutants")]
-        let idle = idle || self.is(Mutant::X6ReleasesEarly);
+        if self.is(Mutant::X6ReleasesEarly) && !leads && self.phase == Phase::Fencing {
+            let word = ReleasedWord { epoch: self.runner.sent, term: self.hard.term };
+            return self.send_released(word, to);
+        }
+        #[cfg(feature = "mutants")]
+        let word = if self.is(Mutant::X6ResendsCurrentTerm) {
+            ReleasedWord { epoch: Epoch(self.hard.term.0), term: self.hard.term }
+        } else {
+            word
+        };
         if leads || !names_me || !idle {
             return;
         }
@@ -433,11 +406,4 @@ impl Node {
             rho_ppm: timing.rho_ppm,
         }
     }
-}
-
-/// W2's answer.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Window {
-    Closed(&'static str),
-    Open(Span),
 }

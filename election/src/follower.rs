@@ -8,7 +8,7 @@ use crate::candidate::PreCandidate;
 use crate::cluster_state::ClusterState;
 use crate::id::{Epoch, Version};
 use crate::lease::Promise;
-use crate::message::{Envelope, Message};
+use crate::message::{Envelope, Facts, Message};
 use crate::moment::{Moment, Span};
 #[cfg(feature = "mutants")]
 use crate::mutant::Mutant;
@@ -31,6 +31,8 @@ pub(crate) struct Campaign {
     pub yielded: bool,
     /// Leaderships without a lease in a row (L2).
     pub without_lease: u32,
+    /// L2: held off until then, whoever else leads meanwhile and asks it to take over.
+    pub no_lease_until: Moment,
 }
 
 /// How often the waits may double.
@@ -52,12 +54,28 @@ impl Node {
         {
             self.follow(env, epoch);
         }
+        // What promises nothing (V5, V7) earns no lease either.
+        let promises = accepted && !self.is_released(&env.from, env.incarnation, env.term);
         let reply = Message::HeartbeatReply {
-            seq: accepted.then_some(seq),
+            seq: promises.then_some(seq),
             version: self.durable.state.version,
-            facts: self.facts,
+            facts: Facts { ready: self.could_take_over(now), ..self.facts },
         };
         self.send_beside(env.from.clone(), reply);
+    }
+
+    /// L2: its last leadership earned no lease, so that another would not either.
+    pub(crate) fn lacks_lease(&self, now: Moment) -> bool {
+        !self.campaign.no_lease_until.over_when_both(now)
+    }
+
+    /// What the leader is told as `ready`: nothing that only this node knows stands against it.
+    pub(crate) fn could_take_over(&self, now: Moment) -> bool {
+        self.facts.ready
+            && !self.leaving
+            && self.phase == Phase::Idle
+            && self.runner.is_idle()
+            && !self.lacks_lease(now)
     }
 
     /// A1, A2: a state of a term that is not below mine.
@@ -102,6 +120,10 @@ impl Node {
         }
         #[cfg(feature = "mutants")]
         let promise = if self.is(Mutant::A1PromisesNothing) { Span::ZERO } else { promise };
+        #[cfg(feature = "mutants")]
+        let short = self.is(Mutant::PromiseShorterThanLease);
+        #[cfg(feature = "mutants")]
+        let promise = if short { promise.part(2) } else { promise };
         // V5: a datagram may have been overtaken by its sender's Released.
         if !self.is_released(&env.from, env.incarnation, env.term) {
             self.promise = Promise {
@@ -186,12 +208,16 @@ impl Node {
         let rank = if self.is(Mutant::C1IgnoresRank) { Some(0) } else { self.rank(now) };
         #[cfg(not(feature = "mutants"))]
         let rank = self.rank(now);
-        let slot = match rank {
-            Some(rank) => timing.slot.times(u64::from(rank)),
-            // A last resort: nobody eligible came.
-            None => timing.slot.times(self.voters() as u64).plus(timing.promise().part(2)),
+        let slot = if let Some(rank) = rank {
+            timing.slot.times(u64::from(rank))
+        } else {
+            // A last resort: nobody eligible came. One after the other as well, by name.
+            let place = state.members.voting().position(|name| *name == self.me);
+            let slots = self.voters() + place.unwrap_or_default();
+            timing.slot.times(slots as u64).plus(timing.promise().part(2))
         };
         let free = self.promise.until.latest(self.campaign.not_before);
+        let free = free.latest(self.campaign.no_lease_until);
         let free = self.own_lease.map_or(free, |lease| free.latest(lease.until));
         Some(free.plus(slot).plus(self.campaign.jitter))
     }
@@ -223,7 +249,7 @@ impl Node {
 
     /// C1, P1: asks whether an election would succeed.
     fn start_pre_vote(&mut self, now: Moment) {
-        self.campaign.attempt += 1;
+        self.campaign.attempt = self.campaign.attempt.wrapping_add(1);
         let attempt = self.campaign.attempt;
         let proposed = self.proposed_term();
         let version = self.version();

@@ -13,6 +13,10 @@ use crate::node::{Node, Standing};
 use crate::note::Note;
 use crate::ready::Reason;
 
+/// A leader that cannot be boss looks for a successor again after two leases, doubling up to this
+/// many times: a successor that cannot win must not fill the log.
+const MOST_DOUBLINGS: u32 = 6;
+
 /// A handover under way.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Handover {
@@ -53,27 +57,29 @@ impl Node {
         let Standing::Leader(leader) = &self.standing else { return };
         let Some(handover) = leader.handover.clone() else { return };
         let patience = self.hard.state.timing.lease.times(2);
+        let gone = self.phase == Phase::Idle && leader.released && self.runner.is_idle();
+        let sent = matches!(handover.stage, Stage::Sent { .. });
+        if gone && !sent && !self.facts.disk_ok {
+            // Nothing can be published: Released needs no write.
+            return self.abdicate(Reason::DiskRefused);
+        }
         match handover.stage {
             Stage::LettingGo => {
-                if self.phase == Phase::Idle && leader.released && self.runner.is_idle() {
-                    if handover.reason == Reason::DiskRefused {
-                        // Nothing can be published: Released needs no write.
-                        return self.abdicate(handover.reason);
-                    }
+                if gone {
                     self.set_stage(Stage::Publishing { since: now });
                     self.advance_handover(now);
                 }
             }
             Stage::Publishing { since } => {
                 if since.plus(patience).over_when_both(now) {
-                    self.give_up_handover(None);
+                    self.give_up_handover(now, None);
                 } else if self.is_release_committed() {
                     self.tell_successor(now, &handover);
                 }
             }
             Stage::Sent { to, at } => {
                 if at.plus(patience).over_when_both(now) {
-                    self.give_up_handover(Some(to));
+                    self.give_up_handover(now, Some(to));
                 }
             }
         }
@@ -103,7 +109,7 @@ impl Node {
                 self.set_stage(Stage::Sent { to, at: now });
             }
             Some(_) => {}
-            None if self.leaving => self.give_up_handover(None),
+            None if self.leaving => self.give_up_handover(now, None),
             None => {}
         }
     }
@@ -116,10 +122,14 @@ impl Node {
         }
     }
 
-    fn give_up_handover(&mut self, to: Option<NodeId>) {
+    fn give_up_handover(&mut self, now: Moment, to: Option<NodeId>) {
         self.note(Note::HandoverFailed { to });
+        let patience = self.hard.state.timing.lease.times(2);
         if let Standing::Leader(leader) = &mut self.standing {
             leader.handover = None;
+            let failures = leader.handovers_failed.min(MOST_DOUBLINGS);
+            leader.handovers_failed = leader.handovers_failed.saturating_add(1);
+            leader.seek_after = now.plus(patience.times(1 << failures));
         }
         if self.leaving {
             self.abdicate(Reason::Leaving);
@@ -129,9 +139,13 @@ impl Node {
     /// A leader whose epoch is spent and that has no handover under way: one that cannot be boss
     /// looks for another; one that can renews (R2).
     pub(crate) fn seek_successor(&mut self, now: Moment) {
+        let Standing::Leader(leader) = &self.standing else { return };
         if self.leaving {
             self.abdicate(Reason::Leaving);
-        } else if self.ineligible(&self.me, now).is_some()
+        } else if !self.facts.disk_ok {
+            self.abdicate(Reason::DiskRefused);
+        } else if leader.seek_after.over_when_both(now)
+            && self.ineligible(&self.me, now).is_some()
             && let Some(best) = self.best_successor(now)
             && let Standing::Leader(leader) = &mut self.standing
         {
@@ -233,6 +247,8 @@ impl Node {
             Some("this node does not have that version")
         } else if self.phase != Phase::Idle || !self.runner.is_idle() {
             Some("this node is still letting go")
+        } else if self.lacks_lease(now) {
+            Some("this node led without a lease a moment ago")
         } else if self.ineligible(&self.me, now).is_some() {
             Some("this node is not eligible")
         } else {

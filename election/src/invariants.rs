@@ -35,7 +35,9 @@ impl Node {
                 );
                 assert!(leader.term <= hard.term, "9.4: leads a term that it never entered");
                 assert!(
-                    leader.refresh.is_some() || leader.term == hard.term,
+                    leader.refresh.is_some()
+                        || leader.term == hard.term
+                        || leader.higher_term >= Some(hard.term),
                     "R1: the term moved without a refresh"
                 );
                 self.check_boss(now);

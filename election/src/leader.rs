@@ -2,15 +2,13 @@
 //! and the operator's orders that become versions.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
 
-use crate::boss::{Phase, Window};
-use crate::cluster_state::{Cause, Claim, ClusterState, HistoryEntry, HoldOffCause};
+use crate::boss::Phase;
+use crate::cluster_state::{Cause, Claim, HoldOffCause};
 use crate::command::{Answer, Command, CommandError};
 use crate::handover::Handover;
 use crate::id::{Epoch, NodeId, Term, Version};
 use crate::lease::{Lease, Promise};
-use crate::members::Drained;
 use crate::message::{Facts, Message};
 use crate::moment::Moment;
 #[cfg(feature = "mutants")]
@@ -20,6 +18,7 @@ use crate::note::Note;
 use crate::quorum::acknowledged;
 use crate::ready::{Act, Effect, Reason};
 use crate::refresh::Refresh;
+use crate::window::Window;
 
 /// How many heartbeats may be unanswered before the oldest is forgotten: at h = L/4 this is
 /// sixteen leases.
@@ -60,13 +59,16 @@ pub(crate) struct Leader {
     /// To be published with the release.
     pub hold_off_me: Option<HoldOffCause>,
     pub set_stay: bool,
+    pub handovers_failed: u32,
+    /// No new successor is sought before BOTH clocks have reached this.
+    pub seek_after: Moment,
     pub better_since: Option<(NodeId, Moment)>,
     pub refresh: Option<Refresh>,
     /// R1: a member is in this higher term.
     pub higher_term: Option<Term>,
     pub orders: VecDeque<(u64, Command)>,
     /// Answered when this version is committed.
-    answers: Vec<u64>,
+    pub answers: Vec<u64>,
 }
 
 /// What a leader knows of another member.
@@ -77,8 +79,9 @@ pub(crate) struct Progress {
     /// K1: the version that it replied with in this term.
     pub accepted: Option<Version>,
     pub facts: Facts,
+    /// When it last answered a heartbeat: only that carries its facts.
     pub heard: Option<Moment>,
-    published: Option<Moment>,
+    pub published: Option<Moment>,
 }
 
 impl Leader {
@@ -146,6 +149,8 @@ impl Node {
             handover: None,
             hold_off_me: None,
             set_stay: false,
+            handovers_failed: 0,
+            seek_after: now,
             better_since: None,
             refresh: None,
             higher_term: None,
@@ -160,30 +165,6 @@ impl Node {
             };
             self.note(Note::WaitingForFence { predecessor, left });
         }
-    }
-
-    /// E1, R1: the state again, as a version of this term, so that it can be committed. After a
-    /// handover it carries the claim already: the predecessor has none any more.
-    pub(crate) fn restamp(&mut self, now: Moment) {
-        #[cfg(feature = "mutants")]
-        if self.is(Mutant::E1SkipsRestamp) {
-            return;
-        }
-        let Standing::Leader(leader) = &self.standing else { return };
-        let early = leader.ground == Ground::Handover
-            && leader.epoch.is_none()
-            && self.hard.state.claim == Claim::None
-            && self.hard.state.paused.is_none()
-            && self.runner.is_idle()
-            && self.ineligible(&self.me, now).is_none();
-        #[cfg(feature = "mutants")]
-        let early = early || (self.is(Mutant::W2ClaimsEarly) && leader.epoch.is_none());
-        let mut next = self.edition();
-        self.bind_incarnations(&mut next);
-        if early {
-            self.write_claim(&mut next);
-        }
-        self.publish(now, next);
     }
 
     /// Everything that a leader does by itself, after every event.
@@ -244,6 +225,12 @@ impl Node {
     fn has_lost_its_lease(&mut self, now: Moment) -> bool {
         let Standing::Leader(leader) = &self.standing else { return true };
         let promise = self.hard.state.timing.promise();
+        #[cfg(feature = "mutants")]
+        if self.is(Mutant::LeaseNeedsBothClocks)
+            && leader.lease.is_some_and(|lease| !lease.until.over_when_both(now))
+        {
+            return false;
+        }
         let reason = match leader.lease {
             Some(lease) if lease.is_over(now) => Reason::LeaseOver,
             None if leader.elected_at.plus(promise).over_when_both(now) => Reason::NoLease,
@@ -256,7 +243,7 @@ impl Node {
         if reason == Reason::NoLease {
             let doubled = promise.times(1 << self.campaign.without_lease.min(6));
             self.campaign.without_lease = self.campaign.without_lease.saturating_add(1);
-            self.campaign.not_before = now.plus(doubled);
+            self.campaign.no_lease_until = now.plus(doubled);
         }
         self.leave_leadership(reason);
         true
@@ -279,10 +266,12 @@ impl Node {
         if !handed_over {
             self.note(Note::SteppedDown { term, reason });
         }
-        if self.phase == Phase::Waiting && self.runner.is_idle() && self.own_claim().is_some() {
+        if matches!(self.phase, Phase::Waiting | Phase::Idle)
+            && self.runner.is_idle()
+            && let Some(held) = self.own_claim()
+        {
             // The claim was written, no permit was sent: nothing of it will become active.
-            let claimed = self.own_claim().map(|held| held.epoch).unwrap_or_default();
-            let epoch = self.runner.idle.max(claimed);
+            let epoch = self.runner.idle.max(held.epoch);
             self.own_word = Some(ReleasedWord { epoch, term });
         }
         self.fence(reason);
@@ -296,8 +285,11 @@ impl Node {
         let word = ReleasedWord { epoch: self.runner.idle.max(claimed), term: leader.term };
         self.own_word = Some(word);
         self.own_lease = None;
+        let announced = self.own_claim().is_some();
         self.leave_leadership(reason);
-        self.send_released(word, None);
+        if !announced {
+            self.send_released(word, None);
+        }
     }
 
     fn heartbeat_if_due(&mut self, now: Moment) {
@@ -341,6 +333,10 @@ impl Node {
         let progress = leader.progress.entry(from.clone()).or_default();
         progress.facts = facts;
         progress.heard = Some(now);
+        if version.term == leader.term {
+            // K1 as well: it is durable there, and a lost reply to the publish is made good.
+            progress.accepted = progress.accepted.max(Some(version));
+        }
         if let Some(sent) = sent {
             progress.acked = Some(progress.acked.map_or(sent, |acked| acked.latest(sent)));
         }
@@ -353,238 +349,13 @@ impl Node {
     }
 
     /// K1.
-    pub(crate) fn handle_publish_reply(
-        &mut self,
-        now: Moment,
-        from: &NodeId,
-        term: Term,
-        version: Version,
-    ) {
+    pub(crate) fn handle_publish_reply(&mut self, from: &NodeId, term: Term, version: Version) {
         let Standing::Leader(leader) = &mut self.standing else { return };
         if term != leader.term {
             return;
         }
         let progress = leader.progress.entry(from.clone()).or_default();
-        progress.accepted = Some(version);
-        progress.heard = Some(now);
-    }
-
-    /// K1: a majority of the voters replied with exactly this version, in the term that I lead.
-    fn watch_commit(&mut self) {
-        let version = self.hard.state.version;
-        let own = self.durable.state.version == version;
-        let Standing::Leader(leader) = &mut self.standing else { return };
-        if leader.committed == version || version.term != leader.term {
-            return;
-        }
-        let members = &self.hard.state.members;
-        let have = members
-            .voting()
-            .filter(|voter| {
-                let theirs = leader.progress.get(*voter).and_then(|p| p.accepted);
-                if **voter == self.me { own } else { theirs == Some(version) }
-            })
-            .count();
-        #[cfg(feature = "mutants")]
-        let have = if self.mutant == Some(Mutant::K1CommitsAlone) { have + 99 } else { have };
-        if have < members.quorum() {
-            return;
-        }
-        leader.committed = version;
-        self.note(Note::Committed { version });
-        self.answer_orders();
-    }
-
-    /// What was ordered is committed, or was so already.
-    fn answer_orders(&mut self) {
-        let Standing::Leader(leader) = &mut self.standing else { return };
-        for id in std::mem::take(&mut leader.answers) {
-            self.outbox.push(0, Effect::Answer { id, answer: Answer::Done });
-        }
-    }
-
-    /// Whether this leader's current version is committed.
-    pub(crate) fn is_committed(&self) -> bool {
-        matches!(&self.standing, Standing::Leader(l) if l.committed == self.hard.state.version)
-    }
-
-    /// One uncommitted version at a time: what has gathered meanwhile becomes the next.
-    fn publish_if_due(&mut self, now: Moment) {
-        #[cfg(feature = "mutants")]
-        let restamped = self.is_committed() || self.is(Mutant::E1SkipsRestamp);
-        #[cfg(not(feature = "mutants"))]
-        let restamped = self.is_committed();
-        if !restamped || !self.facts.disk_ok {
-            return;
-        }
-        let mut next = self.edition();
-        let before = next.clone();
-        self.bind_incarnations(&mut next);
-        self.carry_out_orders(&mut next);
-        self.end_hold_offs(&mut next, now);
-        self.settle_claim(&mut next, now);
-        if self.phase == Phase::Boss && next.hold_offs.get(&self.me).is_some_and(|h| h.ended) {
-            // A promote that succeeded ends the doubling.
-            next.hold_offs.remove(&self.me);
-        }
-        if next == before {
-            self.answer_orders();
-        } else {
-            self.publish(now, next);
-        }
-    }
-
-    /// The state as the next version.
-    fn edition(&self) -> ClusterState {
-        let mut next = (*self.hard.state).clone();
-        next.version = Version { term: self.leading_term(), index: next.version.index + 1 };
-        next
-    }
-
-    fn leading_term(&self) -> Term {
-        match &self.standing {
-            Standing::Leader(leader) => leader.term,
-            _ => self.hard.term,
-        }
-    }
-
-    fn publish(&mut self, now: Moment, next: ClusterState) {
-        let state = Arc::new(next);
-        self.hard.state = state.clone();
-        self.outbox.changed();
-        self.time_hold_offs(now);
-        if let Standing::Leader(leader) = &mut self.standing {
-            for progress in leader.progress.values_mut() {
-                progress.published = Some(now);
-            }
-        }
-        self.send_to_all(&Message::Publish { state });
-    }
-
-    /// Section 6: the lives that authenticated Hellos proved are bound.
-    fn bind_incarnations(&self, next: &mut ClusterState) {
-        let unbound: Vec<NodeId> = next
-            .members
-            .iter()
-            .filter(|(_, member)| member.incarnation.is_none())
-            .map(|(name, _)| name.clone())
-            .collect();
-        for name in unbound {
-            let life = if name == self.me {
-                Some(self.incarnation)
-            } else {
-                self.peers.get(&name).map(|peer| peer.incarnation)
-            };
-            if let Some(life) = life {
-                next.members.bind(&name, life);
-            }
-        }
-    }
-
-    fn carry_out_orders(&mut self, next: &mut ClusterState) {
-        let Standing::Leader(leader) = &mut self.standing else { return };
-        for (id, order) in std::mem::take(&mut leader.orders) {
-            match order {
-                Command::Drain { node, until, reason, .. } => {
-                    next.members.set_drained(&node, Some(Drained { until, reason }));
-                }
-                Command::Undrain { node } => next.members.set_drained(&node, None),
-                Command::Pause { until, reason } => {
-                    next.paused = Some(crate::cluster_state::Paused { until, reason });
-                }
-                Command::Resume => next.paused = None,
-                Command::Clear { node } => {
-                    next.hold_offs.remove(&node);
-                }
-                Command::Resign { .. }
-                | Command::Switchover { .. }
-                | Command::Confirm { .. }
-                | Command::Leave
-                | Command::SetReady(_) => {}
-            }
-            leader.answers.push(id);
-        }
-    }
-
-    /// A hold-off that is over by the leader's clock is over for all.
-    fn end_hold_offs(&mut self, next: &mut ClusterState, now: Moment) {
-        let over: Vec<NodeId> = self
-            .hold_off_ends
-            .iter()
-            .filter(|(_, (_, end))| end.over_when_both(now))
-            .map(|(node, _)| node.clone())
-            .collect();
-        for node in over {
-            if let Some(hold_off) = next.hold_offs.get_mut(&node)
-                && !hold_off.ended
-            {
-                hold_off.ended = true;
-                self.note(Note::HoldOffEnded { node });
-            }
-        }
-    }
-
-    /// W3 and X6: the own claim, before the first effect; None, after the last.
-    fn settle_claim(&mut self, next: &mut ClusterState, now: Moment) {
-        let Standing::Leader(leader) = &self.standing else { return };
-        if leader.released {
-            if self.phase == Phase::Idle && self.runner.is_idle() {
-                self.settle_release(next);
-            }
-        } else if self.phase == Phase::Waiting
-            && leader.epoch.is_none()
-            && leader.handover.is_none()
-            && self.claim_waits_for(now).is_none()
-        {
-            if let Window::Closed(how) = self.window(now) {
-                if let Standing::Leader(leader) = &mut self.standing {
-                    leader.window = how;
-                }
-                self.note(Note::WindowClosed { how });
-            }
-            self.write_claim(next);
-        }
-    }
-
-    /// X6: None over the own claim only; a predecessor's stays as it is.
-    fn settle_release(&mut self, next: &mut ClusterState) {
-        let mine = match &next.claim {
-            Claim::Held(held) => self.is_mine(held),
-            Claim::Unknown | Claim::None => false,
-        };
-        #[cfg(feature = "mutants")]
-        let mine = mine || self.is(Mutant::WaitingErasesForeignClaim);
-        if mine {
-            next.claim = Claim::None;
-        }
-        let Standing::Leader(leader) = &mut self.standing else { return };
-        let set_stay = std::mem::take(&mut leader.set_stay);
-        if let Some(cause) = leader.hold_off_me.take() {
-            next.hold_off(&self.me, cause);
-            if let Some(hold_off) = next.hold_offs.get(&self.me) {
-                let (node, span) = (self.me.clone(), hold_off.span);
-                self.note(Note::HeldOff { node, cause, span });
-            }
-        }
-        next.stay |= set_stay;
-    }
-
-    fn write_claim(&mut self, next: &mut ClusterState) {
-        let Standing::Leader(leader) = &self.standing else { return };
-        let held = self.claim_to_publish(leader, leader.term);
-        let entry =
-            HistoryEntry { epoch: held.epoch, node: self.me.clone(), cause: leader.cause() };
-        if leader.ground == Ground::Elected {
-            // An unclean change ends what a switchover had set.
-            next.stay = false;
-        }
-        next.claim = Claim::Held(held.clone());
-        if next.history.last().is_none_or(|last| last.epoch < held.epoch) {
-            next.record(entry);
-        }
-        if let Standing::Leader(leader) = &mut self.standing {
-            leader.epoch = Some(held.epoch);
-        }
+        progress.accepted = progress.accepted.max(Some(version));
     }
 }
 

@@ -36,6 +36,7 @@ mod boss;
 mod candidate;
 mod cluster_state;
 mod command;
+mod eligibility;
 mod follower;
 mod handover;
 mod hard_state;
@@ -51,14 +52,19 @@ mod moment;
 mod mutant;
 mod node;
 mod note;
+mod orders;
+mod outgoing;
 mod permit;
 mod preference;
+mod publish;
 mod quorum;
 mod ready;
 mod refresh;
 mod status;
 mod timing;
 mod voter;
+mod window;
+mod word;
 
 pub use boss::{Phase, Wait};
 pub use cluster_state::{
@@ -66,6 +72,7 @@ pub use cluster_state::{
     LONGEST_HOLD_OFF, Paused, Policy,
 };
 pub use command::{Answer, Command, CommandError};
+pub use eligibility::Ineligible;
 pub use hard_state::{HardState, Write, Written};
 pub use id::{ClusterId, Epoch, Incarnation, NodeId, Term, Version};
 pub use members::{
@@ -76,14 +83,13 @@ pub use message::{Envelope, Facts, Message, Refusal, VoteKind};
 pub use moment::{Moment, Span};
 #[cfg(feature = "mutants")]
 pub use mutant::Mutant;
-pub use node::{Ineligible, Node, Start};
+pub use node::{Node, Start};
 pub use note::{Level, Note};
-pub use permit::{
-    Executor, ExecutorAlarm, FENCE_RESERVE, Marker, Order, Permit, Word, fence_reserve,
-};
+pub use permit::Executor;
 pub use preference::{Criterion, ranking};
 pub use ready::{Act, Effect, Ready, Reason};
 pub use status::{PeerView, Snapshot};
 pub use timing::{
     Bounds, LARGEST_RHO_PPM, LONGEST_PROMISE, Profile, SHORTEST_HEARTBEAT, Timing, TimingError,
 };
+pub use word::{ExecutorAlarm, FENCE_RESERVE, Marker, Order, Permit, Word, fence_reserve};

@@ -110,6 +110,22 @@ mutants! {
     X5IgnoresMarker,
     /// X6: Released goes out before the executor said idle.
     X6ReleasesEarly,
+    /// X6: Released is sent again with the current term.
+    X6ResendsCurrentTerm,
+    /// V6: a refresh is granted although the promise is to another.
+    V6FromAnybody,
+    /// X5: the marker is written after the first effect.
+    X5MarksLate,
+    /// L2, X1: a lease and a permit are over only when both clocks say so.
+    LeaseNeedsBothClocks,
+    /// V1: a promise is over as soon as one clock says so.
+    PromiseNeedsOneClock,
+    /// 9.15: messages of a life that the cluster does not know count.
+    HearsUnknownLives,
+    /// 9.16: nothing waits for the disk.
+    SendsBeforeDurable,
+    /// P < L: promises are shorter than the leases that rest on them.
+    PromiseShorterThanLease,
     /// Preference: failback happens although a switchover set `stay`.
     FailbackIgnoresStay,
 }

@@ -11,131 +11,12 @@
 //! ```
 
 use std::collections::VecDeque;
-use std::fmt;
 
 use crate::id::Epoch;
 use crate::moment::{Moment, Span};
 #[cfg(feature = "mutants")]
 use crate::mutant::Mutant;
-
-/// What the hooks of an urgent demote leave of D for killing them and for the last writes.
-pub const FENCE_RESERVE: Span = Span::from_millis(50);
-
-/// How much of D is kept back from the hooks: [`FENCE_RESERVE`], or a quarter of a D so short
-/// that this would leave the hooks too little.
-pub fn fence_reserve(fence: Span) -> Span {
-    FENCE_RESERVE.min(fence.part(4))
-}
-
-/// Leave to act until `until`, over when EITHER clock says so (X1).
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct Permit {
-    /// The fencing token.
-    pub epoch: Epoch,
-    /// The end of the lease.
-    pub until: Moment,
-    /// D of the committed claim: how long letting go may take.
-    pub fence: Span,
-}
-
-/// What a start finds of the run before (X5).
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Marker {
-    /// No marker: nothing was promoted since the host booted.
-    Missing,
-    /// There is one, but nobody can read it.
-    Unreadable,
-    /// Effects of this epoch may stand.
-    Acting {
-        /// Which epoch.
-        epoch: Epoch,
-        /// D of that permit.
-        fence: Span,
-    },
-    /// Nothing stands of this epoch or any earlier one.
-    Idle {
-        /// The last epoch.
-        epoch: Epoch,
-    },
-}
-
-/// What the shell is to do, in this order.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub enum Order {
-    /// Write the marker "acting" durably, before anything else.
-    MarkActing(Permit),
-    /// Start the promote hooks.
-    Promote {
-        /// The fencing token.
-        epoch: Epoch,
-    },
-    /// End a running promote, and demote; or, when demoting, keep to the new limit.
-    Demote {
-        /// The fencing token of what is let go.
-        epoch: Epoch,
-        /// The hooks must have ended by then; over when EITHER clock says so.
-        limit: Moment,
-        /// An emergency: fence window, not `hooks.timeout`.
-        urgent: bool,
-    },
-    /// The hooks failed to let go: do what `on-fence-failure` says, by `limit`.
-    Escalate {
-        /// The fencing token.
-        epoch: Epoch,
-        /// D ends then.
-        limit: Moment,
-    },
-    /// Write the marker "idle" durably, before the word.
-    MarkIdle {
-        /// The last epoch.
-        epoch: Epoch,
-    },
-    /// Tell the elector, if there is one.
-    Say(Word),
-    /// Tell the operator.
-    Alarm(ExecutorAlarm),
-    /// Nothing stands: a new elector may be started, told the last epoch.
-    Idle {
-        /// The last epoch.
-        last: Epoch,
-    },
-}
-
-/// What the executor says to the elector.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Word {
-    /// All promote hooks succeeded.
-    Promoted {
-        /// The fencing token.
-        epoch: Epoch,
-    },
-    /// A promote hook failed; what had started is being demoted.
-    PromoteFailed {
-        /// The fencing token.
-        epoch: Epoch,
-    },
-    /// Nothing stands; `epoch` is the highest permit or revoke that the executor has READ (X4).
-    Idle {
-        /// The highest epoch read.
-        epoch: Epoch,
-    },
-    /// Letting go failed, nothing more can be done: never Idle.
-    Stuck {
-        /// The fencing token of what still stands.
-        epoch: Epoch,
-    },
-}
-
-/// What an operator must know of the executor.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum ExecutorAlarm {
-    /// The demote hooks failed; the escalation begins.
-    DemoteFailed(Epoch),
-    /// The escalation failed as well: effects may stand for ever.
-    LettingGoFailed(Epoch),
-    /// D passed and letting go had not ended.
-    FenceOverrun(Epoch),
-}
+use crate::word::{ExecutorAlarm, Marker, Order, Permit, Word, fence_reserve};
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 enum Work {
@@ -258,7 +139,12 @@ impl Executor {
     /// X1, X4: a permit for a new epoch. One for an epoch at or below the last is not believed,
     /// nor one that comes while something of an earlier epoch may still stand.
     pub fn handle_permit(&mut self, now: Moment, permit: Permit) {
-        if permit.epoch <= self.last || self.work != Work::Idle {
+        if self.work != Work::Idle {
+            return;
+        }
+        if permit.epoch <= self.last {
+            // The elector must not wait for what never comes.
+            self.say(Word::Idle { epoch: self.last });
             return;
         }
         self.last = permit.epoch;
@@ -270,6 +156,12 @@ impl Executor {
         }
         self.permit = Some(permit);
         self.work = Work::Promoting;
+        #[cfg(feature = "mutants")]
+        if self.is(Mutant::X5MarksLate) {
+            self.orders.push_back(Order::Promote { epoch: permit.epoch });
+            self.orders.push_back(Order::MarkActing(permit));
+            return;
+        }
         self.orders.push_back(Order::MarkActing(permit));
         self.orders.push_back(Order::Promote { epoch: permit.epoch });
     }
@@ -378,6 +270,12 @@ impl Executor {
                 if self.mutant == Some(Mutant::X1IgnoresExpiry) {
                     return;
                 }
+                #[cfg(feature = "mutants")]
+                if self.mutant == Some(Mutant::LeaseNeedsBothClocks)
+                    && !permit.until.over_when_both(now)
+                {
+                    return;
+                }
                 if permit.until.over_when_either(now) {
                     self.fence(now);
                 }
@@ -468,7 +366,13 @@ impl Executor {
         let Some(permit) = self.permit else { return };
         let limit = permit.until.earliest(now).plus(permit.fence);
         self.work = Work::Fencing { limit, overrun: false };
-        let hooks = limit.minus(self.escalation).minus(fence_reserve(permit.fence));
+        let reserve = fence_reserve(permit.fence);
+        let mut hooks = limit.minus(self.escalation).minus(reserve);
+        if self.escalation == Span::ZERO {
+            // Noticed late, after a suspend say: nothing but the hooks can let go, and to kill
+            // them at once would leave the effects for ever. The overrun is an alarm all the same.
+            hooks = hooks.latest(now.plus(permit.fence.minus(reserve)));
+        }
         let order = Order::Demote { epoch: permit.epoch, limit: hooks, urgent: true };
         self.orders.push_back(order);
     }
@@ -493,26 +397,6 @@ impl Executor {
     fn say(&mut self, word: Word) {
         if self.channel {
             self.orders.push_back(Order::Say(word));
-        }
-    }
-}
-
-impl fmt::Display for ExecutorAlarm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::DemoteFailed(epoch) => {
-                write!(f, "the demote hooks of epoch {epoch} failed: on-fence-failure follows")
-            }
-            Self::LettingGoFailed(epoch) => write!(
-                f,
-                "letting go of epoch {epoch} failed and nothing more can be done: its effects may \
-                 still stand on this node. End them by hand, then restart bossd"
-            ),
-            Self::FenceOverrun(epoch) => write!(
-                f,
-                "letting go of epoch {epoch} took longer than the fence window: another node may \
-                 act already. Make the demote hooks faster or fence-window longer"
-            ),
         }
     }
 }

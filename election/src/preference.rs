@@ -116,7 +116,7 @@ mod tests {
     fn order(prefer: &[Criterion]) -> String {
         let members = members();
         let names: Vec<_> =
-            ranking(&members, prefer, |_, _| true).iter().map(|n| n.to_string()).collect();
+            ranking(&members, prefer, |_, _| true).iter().map(ToString::to_string).collect();
         names.join(" ")
     }
 

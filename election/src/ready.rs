@@ -12,7 +12,7 @@ use crate::id::{Epoch, Incarnation, NodeId};
 use crate::message::Envelope;
 use crate::moment::Moment;
 use crate::note::Note;
-use crate::permit::Permit;
+use crate::word::Permit;
 
 /// Something for the shell to do.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -119,6 +119,10 @@ pub struct Ready {
     pub write: Option<Write>,
 }
 
+/// How many effects may wait for a disk that hangs. Beyond it the oldest message is lost, which
+/// the protocol bears: fifteen voters exchange a few per attempt.
+const MOST_WAITING: usize = 1024;
+
 /// A life of a node.
 pub(crate) type Life = (NodeId, Incarnation);
 
@@ -160,6 +164,12 @@ impl Outbox {
             self.now.push(effect);
         } else {
             self.waiting.push_back((after, effect));
+            if self.waiting.len() > MOST_WAITING
+                && let Some(oldest) =
+                    self.waiting.iter().position(|(_, e)| matches!(e, Effect::Send { .. }))
+            {
+                self.waiting.remove(oldest);
+            }
         }
     }
 

@@ -41,7 +41,9 @@ impl Node {
         let over = refresh.deadline.over_when_either(now);
         match refresh.tally.result(&self.hard.state.members) {
             VoteResult::Won => self.finish_refresh(now),
-            VoteResult::Pending if !over => {}
+            // Also a lost one waits for its end: two that refuse each other would otherwise raise
+            // their terms as fast as the network lets them.
+            VoteResult::Pending | VoteResult::Lost if !over => {}
             VoteResult::Pending | VoteResult::Lost => {
                 // Retried with the highest term seen, as long as the lease lives.
                 let renews = refresh.renews;
@@ -62,12 +64,13 @@ impl Node {
         }
         let Some(lease) = leader.lease else { return };
         let timing = &self.hard.state.timing;
-        let quiet = !self.outbox.is_outstanding() && self.is_committed() && self.facts.disk_ok;
+        let quiet = !self.outbox.is_outstanding() && self.facts.disk_ok;
         let fresh = lease.left(now) >= timing.lease.minus(timing.heartbeat.times(2));
         let refreshes = leader.higher_term.is_some() && !leader.released && fresh && quiet;
         let renews = leader.released
             && leader.handover.is_none()
             && quiet
+            && self.is_committed()
             && self.phase == Phase::Idle
             && self.runner.is_idle()
             && self.hard.state.paused.is_none()
@@ -109,11 +112,13 @@ impl Node {
         let Some(refresh) = leader.refresh.take() else { return };
         let votes = refresh.tally.voters();
         leader.enter_term(refresh.term, now);
-        if refresh.renews {
+        // Whoever began to hand over meanwhile does so in the new term, under no new epoch.
+        let renews = refresh.renews && leader.handover.is_none();
+        if renews {
             leader.renew(now, votes);
             self.phase = Phase::Waiting;
         }
-        let rule = Refresh::rule(refresh.renews);
+        let rule = Refresh::rule(renews);
         self.note(Note::Refreshed { term: refresh.term, rule });
         self.restamp(now);
     }

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::boss::{Phase, Wait, Window};
+use crate::boss::{Phase, Wait};
 use crate::cluster_state::ClusterState;
+use crate::eligibility::Ineligible;
 use crate::id::{Epoch, Incarnation, NodeId, Term};
 use crate::message::Facts;
 use crate::moment::{Moment, Span};
-use crate::node::{Ineligible, Node, Standing};
+use crate::node::{Node, Standing};
+use crate::window::Window;
 
 /// What a node knows now. Moments are given as spans from now.
 #[derive(Clone, PartialEq, Eq, Debug)]

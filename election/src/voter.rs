@@ -1,6 +1,7 @@
 //! The voter in every node, whatever its standing: whom it refuses (V1 to V3, P1), the grounds
 //! that end or pass by a promise (V4 to V7), and what a grant changes.
 
+use crate::cluster_state::Claim;
 use crate::id::{Incarnation, NodeId, Term, Version};
 use crate::message::{Envelope, Message, Refusal, VoteKind};
 use crate::moment::{Moment, Span};
@@ -52,7 +53,8 @@ impl Node {
     /// candidate.
     fn better_candidate(&self, now: Moment, version: Version, rank: u32) -> Option<NodeId> {
         let mine = self.rank(now)?;
-        (mine < rank && self.hard.state.version >= version && !self.promise.runs(now))
+        let up_to_date = self.hard.state.version >= version;
+        (mine < rank && up_to_date && !self.promise.runs(now) && self.could_take_over(now))
             .then(|| self.me.clone())
     }
 
@@ -139,6 +141,10 @@ impl Node {
             return Some(Refusal::OwnLease { left: lease.until.left_until_both(now) });
         }
         let exempt = self.is_valid_handover(ask) || self.is_valid_refresh(ask);
+        #[cfg(feature = "mutants")]
+        if self.is(Mutant::PromiseNeedsOneClock) && self.promise.until.over_when_either(now) {
+            return None;
+        }
         if !self.promise.runs(now) || exempt {
             return None;
         }
@@ -197,6 +203,10 @@ impl Node {
         if self.is(Mutant::V6WithholdsRefresh) {
             return false;
         }
+        #[cfg(feature = "mutants")]
+        if self.is(Mutant::V6FromAnybody) {
+            return *ask.kind == VoteKind::Refresh;
+        }
         *ask.kind == VoteKind::Refresh && self.promise.is_to(ask.candidate, ask.incarnation)
     }
 
@@ -209,6 +219,13 @@ impl Node {
         word: ReleasedWord,
         rule: &'static str,
     ) {
+        // Only of lives that can be asked about: a bound.
+        let claimed = matches!(&self.hard.state.claim,
+            Claim::Held(held) if held.node == *node && held.incarnation == incarnation);
+        if !claimed && !self.hard.state.knows(node, incarnation) {
+            return;
+        }
+        self.released.retain(|(other, life), _| other != node || *life == incarnation || claimed);
         let highest = self.released.entry((node.clone(), incarnation)).or_insert(word);
         highest.epoch = highest.epoch.max(word.epoch);
         highest.term = highest.term.max(word.term);
@@ -246,7 +263,7 @@ impl Node {
         if !any && !self.promise.is_to(node, incarnation) {
             return Some("the promise is not to it");
         }
-        if !any && !without_term && self.promise.term > term {
+        if !without_term && self.promise.term > term {
             return Some("the promise is of a later term");
         }
         None

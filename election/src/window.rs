@@ -1,0 +1,58 @@
+//! W2: whether the predecessor's fence window is closed.
+
+use crate::cluster_state::{Claim, Held};
+use crate::moment::{Moment, Span};
+#[cfg(feature = "mutants")]
+use crate::mutant::Mutant;
+use crate::node::{Node, Standing};
+use crate::timing::fence_wait_of;
+
+/// W2's answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Window {
+    Closed(&'static str),
+    Open(Span),
+}
+
+impl Node {
+    /// W2: whether the predecessor's window is closed, and how.
+    pub(crate) fn window(&self, now: Moment) -> Window {
+        #[cfg(feature = "mutants")]
+        if self.is(Mutant::W2SkipsFenceWait) || self.is(Mutant::W2ClaimsEarly) {
+            return Window::Closed("mutant");
+        }
+        let Standing::Leader(leader) = &self.standing else {
+            return Window::Open(Span::ZERO);
+        };
+        let timing = &self.hard.state.timing;
+        let (wait, how) = match &self.hard.state.claim {
+            Claim::None => return Window::Closed("nobody had effects"),
+            Claim::Held(held) if self.is_mine(held) => {
+                return Window::Closed("the claim is its own");
+            }
+            Claim::Held(held) if self.has_released(held) => {
+                return Window::Closed("predecessor released");
+            }
+            Claim::Held(held) => (
+                fence_wait_of(held.fence, held.rho_ppm, timing.margin),
+                "predecessor's fence window waited out",
+            ),
+            Claim::Unknown => (timing.fence_wait(), "first start, own fence window waited out"),
+        };
+        let end = leader.elected_at.plus(wait);
+        if end.over_when_both(now) {
+            Window::Closed(how)
+        } else {
+            Window::Open(end.left_until_both(now))
+        }
+    }
+
+    fn has_released(&self, held: &Held) -> bool {
+        let life = (held.node.clone(), held.incarnation);
+        #[cfg(feature = "mutants")]
+        if self.is(Mutant::W2WithoutEpoch) {
+            return self.released.contains_key(&life);
+        }
+        self.released.get(&life).is_some_and(|word| word.epoch >= held.epoch)
+    }
+}
