@@ -366,7 +366,9 @@ impl Daemon {
             Stopping::Asked { until } => Some(until),
             _ => None,
         };
-        let times = [self.machine.borrow().wake(), self.restart_at, stop];
+        // A restart that waits for the machine to be idle is woken by that, not by the clock.
+        let restart = self.restart_at.filter(|_| self.machine.borrow().is_idle());
+        let times = [self.machine.borrow().wake(), restart, stop];
         times.into_iter().flatten().fold(clock::now().plus(IDLE), Moment::earliest)
     }
 }

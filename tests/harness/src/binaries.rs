@@ -11,6 +11,11 @@ pub fn bossd() -> PathBuf {
     given.map_or_else(|| built().join("bossd"), PathBuf::from)
 }
 
+/// The command line.
+pub fn bossctl() -> PathBuf {
+    built().join("bossctl")
+}
+
 /// The hook that writes down its calls.
 pub fn witness() -> PathBuf {
     built().join("witness-hook")
@@ -42,7 +47,7 @@ fn build() -> PathBuf {
     let status = cargo
         .args(["build", "--quiet", "--profile", profile, "--target-dir"])
         .arg(target)
-        .args(["-p", "bossd", "-p", "harness", "--bins"])
+        .args(["-p", "bossd", "-p", "bossctl", "-p", "harness", "--bins"])
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
         .status()
         .expect("cargo runs");

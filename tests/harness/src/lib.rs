@@ -9,4 +9,6 @@ pub mod clock;
 pub mod judge;
 
 pub use bed::{Acting, Bed, Seen, acting, agreed, plan, until};
-pub use binaries::{bossd, witness};
+pub use binaries::{bossctl, bossd, witness};
+pub use clock::boot_ns;
+pub use judge::{Edge, Line};
