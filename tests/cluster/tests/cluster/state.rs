@@ -39,18 +39,20 @@ fn a_second_daemon_on_the_same_directories_is_refused() {
         let output = Command::new(bossd()).arg("--config").arg(config).output().expect("it runs");
         (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
     };
-    // All of it shared, then only the state directory, with a socket and a port of its own.
+    // All of it shared; then only the state directory, as by two instances of which one was copied
+    // from the other: run directory, socket, port and hooks are its own.
     let (status, said) = run(bed.node(boss.index).config());
     assert_eq!(status, Some(75), "{said}");
     assert!(said.contains("another bossd of this instance is running"), "{said}");
     let node = bed.node(boss.index);
     let second = node.dir.join("second");
-    fs::create_dir(&second).expect("made");
+    fs::create_dir_all(second.join("hooks.d")).expect("made");
     fs::copy(node.config(), second.join("cluster.toml")).expect("copied");
     let text = fs::read_to_string(node.dir.join("node.toml")).expect("read");
     let text = text
         .replace("/run\"", "/second/run\"")
         .replace("/run/", "/second/run/")
+        .replace("/hooks.d\"", "/second/hooks.d\"")
         .replace(&node.listen().port().to_string(), &free_port().to_string());
     fs::write(second.join("node.toml"), text).expect("written");
     let (status, said) = run(second.join("cluster.toml"));
