@@ -43,6 +43,26 @@ fn a_killed_executor_is_cleaned_up_after() {
 }
 
 #[test]
+fn a_follower_whose_processes_die_does_not_disturb_the_boss() {
+    let mut bed = Bed::start(&three());
+    let boss = bed.boss();
+    let follower = (boss.index + 1) % 3;
+    let elector = bed.node(follower).elector().expect("it runs");
+    kill(elector, Signal::SIGKILL).expect("killed");
+    bed.until("a new elector", |seen| {
+        let pid = seen[follower].status()?.pids.elector;
+        (pid != elector.as_raw().unsigned_abs()).then_some(())
+    });
+    bed.agree_on(&boss);
+    kill(bed.node(follower).executor().expect("it runs"), Signal::SIGKILL).expect("killed");
+    bed.gone(follower);
+    bed.start_node(follower).expect("started");
+    bed.agree_on(&boss);
+    let effects = bed.judge(Some(&boss));
+    assert_eq!(effects.last().map(|effect| effect.epoch), Some(boss.epoch), "no hook ran");
+}
+
+#[test]
 fn a_lost_host_is_replaced() {
     let mut bed = Bed::start(&three());
     let before = bed.boss();

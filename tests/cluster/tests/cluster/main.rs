@@ -6,6 +6,7 @@ mod deaths;
 mod election;
 mod identity;
 mod network;
+mod playground;
 mod restarts;
 mod state;
 
