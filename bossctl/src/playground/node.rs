@@ -68,7 +68,11 @@ impl Node {
             source,
         };
         let open = || OpenOptions::new().create(true).append(true).open(self.log());
-        let child = Command::new(bossd)
+        let mut command = Command::new(bossd);
+        for variable in OF_A_SERVICE_MANAGER {
+            command.env_remove(variable);
+        }
+        let child = command
             .arg("--config")
             .arg(self.config())
             .env(processes::MARK, &self.dir)
@@ -152,5 +156,15 @@ impl Node {
     }
 }
 
+/// Where the playground itself runs as a service, its nodes must not think that they are one.
+const OF_A_SERVICE_MANAGER: [&str; 7] = [
+    "INVOCATION_ID",
+    "JOURNAL_STREAM",
+    "NOTIFY_SOCKET",
+    "WATCHDOG_PID",
+    "WATCHDOG_USEC",
+    "LISTEN_FDS",
+    "LISTEN_PID",
+];
 /// A node on the same host that lives answers within a few milliseconds.
 const STATUS_PATIENCE: Duration = Duration::from_millis(300);

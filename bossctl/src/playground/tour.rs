@@ -33,7 +33,9 @@ pub(super) fn run(
             Ok(what) => say(out, &format!("ok      {name:<11} {} [{took} ms]\n", plain(&what)))?,
             Err(why) => {
                 say(out, &format!("FAILED  {name:<11} {} [{took} ms]\n", plain(&why)))?;
-                say(out, &tour.evidence())?;
+                if !interrupt.was_caught() {
+                    say(out, &tour.evidence())?;
+                }
                 break;
             }
         }

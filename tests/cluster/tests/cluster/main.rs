@@ -1,0 +1,27 @@
+//! Tests of real bossd processes. Each has its own cluster, waits for conditions, and has its
+//! witnesses judged at the end.
+
+mod commands;
+mod deaths;
+mod election;
+mod identity;
+mod network;
+mod playground;
+mod restarts;
+mod state;
+
+use bossctl::playground::cluster::{Hook, HookContent, Plan};
+
+/// Three voters of equal rank.
+fn three() -> Plan {
+    harness::plan(&["alpha", "beta", "gamma"])
+}
+
+/// Gives every member this script as a further hook.
+fn with_script(mut plan: Plan, name: &str, script: &str) -> Plan {
+    for member in &mut plan.members {
+        let content = HookContent::Script(script.to_owned());
+        member.hooks.push(Hook { name: name.to_owned(), content });
+    }
+    plan
+}
