@@ -6,6 +6,7 @@ mod world;
 
 use std::fmt::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread;
 
 use election::Mutant;
 
@@ -22,14 +23,21 @@ fn every_broken_rule_makes_a_script_fail() {
     for (name, source) in &scripts {
         assert!(script::run(source, None).is_ok(), "{name} fails unbroken");
     }
+    let share = Mutant::ALL.len().div_ceil(thread::available_parallelism().map_or(1, usize::from));
+    let caught: Vec<(Mutant, Option<String>)> = thread::scope(|scope| {
+        let workers: Vec<_> = Mutant::ALL
+            .chunks(share)
+            .map(|chunk| scope.spawn(|| chunk.iter().map(|m| (*m, first(&scripts, *m))).collect()))
+            .collect();
+        workers.into_iter().flat_map(|w| w.join().unwrap_or_else(|_| Vec::new())).collect()
+    });
+    assert_eq!(caught.len(), Mutant::ALL.len(), "a worker died");
     let mut table = String::new();
     let mut survivors = Vec::new();
-    for mutant in Mutant::ALL {
-        let caught =
-            scripts.iter().find_map(|(name, source)| Some((name, fails(source, *mutant)?)));
-        match caught {
-            Some((name, how)) => {
-                let _ = writeln!(table, "{:28} {name}:{how}", mutant.name());
+    for (mutant, how) in caught {
+        match how {
+            Some(how) => {
+                let _ = writeln!(table, "{:28} {how}", mutant.name());
             }
             None => survivors.push(mutant.name()),
         }
@@ -37,6 +45,11 @@ fn every_broken_rule_makes_a_script_fail() {
     let _ = std::panic::take_hook();
     println!("{table}");
     assert!(survivors.is_empty(), "no script notices: {}", survivors.join(", "));
+}
+
+/// The first script that notices, and how.
+fn first(scripts: &[(String, String)], mutant: Mutant) -> Option<String> {
+    scripts.iter().find_map(|(name, source)| Some(format!("{name}:{}", fails(source, mutant)?)))
 }
 
 fn fails(source: &str, mutant: Mutant) -> Option<String> {

@@ -7,7 +7,7 @@ use super::words::{span, value};
 use crate::world::{HostId, Instant, Outcome, Process, Rule, World};
 
 /// `run until` gives up after this much simulated time.
-const PATIENCE: Span = Span::from_secs(60);
+const PATIENCE: Span = Span::from_secs(20);
 
 impl Stage {
     pub(super) fn command(&mut self, words: &[&str]) -> Result<(), String> {
