@@ -40,13 +40,14 @@ pub(super) fn three_real_servers() -> String {
        on your own machine\n    \
          bossctl ca init web --dir boss-ca\n    \
          for n in alpha beta gamma; do bossctl ca issue $n --dir boss-ca; done\n  \
-       on each server, after installing the package and copying boss-ca/NAME to it\n    \
+       on each server, after copying bossd, bossctl and the files of boss-ca/NAME to it\n    \
+         install -d -m 0755 /etc/boss/tls /etc/boss/hooks.d\n    \
          install -m 0644 ca.crt node.crt /etc/boss/tls/\n    \
          install -m 0600 node.key /etc/boss/tls/\n    \
          editor /etc/boss/cluster.toml        # names and addresses; the same file everywhere\n    \
-         editor /etc/boss/hooks.d/50-my-job   # what starts and stops the job\n    \
+         editor /etc/boss/hooks.d/50-my-job   # what starts and stops the job; executable\n    \
          bossd --check\n    \
-         systemctl enable --now bossd\n  \
+         bossd --config /etc/boss/cluster.toml\n  \
        on any of them\n    \
          bossctl status\n"
         .to_owned()

@@ -44,8 +44,8 @@ impl Channel {
         if let Some(end) = self.connection.close_reason() {
             return Setback::from_end(&end, peer).text(peer);
         }
-        self.connection.close(SURPLUS, b"one connection per pair");
-        "drained".to_owned()
+        self.connection.close(SURPLUS, b"no longer needed");
+        "ended by this node".to_owned()
     }
 
     /// Hands on what the peer's stream brings; ends with the stream or the connection.

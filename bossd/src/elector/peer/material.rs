@@ -88,7 +88,7 @@ impl TlsMaterial {
         let broken = |error: webpki::Error| TlsError::Chain {
             path: self.certificate.path.clone(),
             ca: self.ca.path.clone(),
-            why: error.to_string(),
+            why: chain_trouble(&error),
         };
         let anchor = webpki::anchor_from_trusted_cert(&parsed.ca).map_err(broken)?;
         let leaf = EndEntityCert::try_from(parsed.leaf()).map_err(broken)?;
@@ -117,6 +117,17 @@ impl TlsMaterial {
     fn name(&self, leaf: &CertificateDer<'_>) -> Result<Identity, TlsError> {
         identity::of_certificate(leaf)
             .map_err(|source| TlsError::Name { path: self.certificate.path.clone(), source })
+    }
+}
+
+/// What the verifier means, for those who copied a wrong file.
+fn chain_trouble(error: &webpki::Error) -> String {
+    match error {
+        webpki::Error::UnknownIssuer | webpki::Error::InvalidSignatureForPublicKey => {
+            "another authority issued it: copy ca.crt and node.crt from the same `bossctl ca issue`"
+                .to_owned()
+        }
+        other => format!("{other}; issue it with `bossctl ca issue NODE`"),
     }
 }
 
@@ -244,7 +255,7 @@ pub enum TlsError {
         certificate: PathBuf,
     },
     /// Not signed by the authority, or not for both directions.
-    #[error("{path}: is not a node's certificate from the authority in {ca} ({why}); issue it with `bossctl ca issue NODE`", path = path.display(), ca = ca.display())]
+    #[error("{path}: is not a node's certificate from the authority in {ca}: {why}", path = path.display(), ca = ca.display())]
     Chain {
         /// The certificate's file.
         path: PathBuf,

@@ -33,7 +33,7 @@ impl Setback {
                 let reason = readable(&close.reason);
                 match certificate_trouble(&reason) {
                     Some(why) => Self::RefusedByPeer(format!("the certificate of this node {why}")),
-                    None => Self::Failed(format!("{peer} ended the connection: {reason}")),
+                    None => Self::Failed(ended(peer, &reason)),
                 }
             }
             ConnectionError::TransportError(error) => match certificate_trouble(&error.reason) {
@@ -57,11 +57,17 @@ fn from_close(close: &ApplicationClose, peer: &str) -> Setback {
     let reason = readable(&close.reason);
     if close.error_code == REFUSED {
         Setback::RefusedByPeer(reason)
-    } else if reason.is_empty() {
-        // What QUIC sends for a process that ended without a word.
-        Setback::Failed(format!("{peer} ended the connection"))
     } else {
-        Setback::Failed(format!("{peer} ended the connection: {reason}"))
+        Setback::Failed(ended(peer, &reason))
+    }
+}
+
+fn ended(peer: &str, reason: &str) -> String {
+    // What QUIC sends for a process that ended without a word has no reason.
+    if reason.is_empty() {
+        format!("{peer} ended the connection")
+    } else {
+        format!("{peer} ended the connection: {reason}")
     }
 }
 
