@@ -8,7 +8,6 @@ use crate::cluster_state::{Failback, Held, HoldOffCause};
 use crate::id::{Epoch, NodeId, Term};
 use crate::leader::{Ground, Leader};
 use crate::moment::{Moment, Span};
-#[cfg(feature = "mutants")]
 use crate::mutant::Mutant;
 use crate::node::{Node, ReleasedWord, Standing};
 use crate::note::Note;
@@ -105,11 +104,11 @@ impl Node {
             Word::PromoteFailed { epoch } => self.take_promote_failed(epoch),
             Word::Idle { epoch } => self.take_idle(epoch),
             Word::Stuck { epoch } => {
+                // Never Idle: the claim stands. By leaving, the rest goes on after the promises
+                // and D', which is what `on-fence-failure = "alarm"` means (section 4).
                 self.runner.stuck = true;
-                if matches!(self.phase, Phase::Promoting | Phase::Boss) {
-                    self.phase = Phase::Demoting;
-                }
                 self.note(Note::LettingGoFailed { epoch });
+                self.leave_leadership(Reason::LettingGoFailed);
             }
         }
     }
@@ -139,8 +138,7 @@ impl Node {
 
     /// X4: an older word is ignored. A word that counts fixes what Released will say (X6).
     fn take_idle(&mut self, epoch: Epoch) {
-        #[cfg(feature = "mutants")]
-        if self.is(Mutant::X4AcceptsOldIdle) {
+        if self.sabotage.is(Mutant::X4AcceptsOldIdle) {
             self.runner.idle = self.runner.sent;
         }
         self.runner.idle = self.runner.idle.max(epoch);
@@ -222,16 +220,12 @@ impl Node {
         if let Some(wait) = self.claim_waits_for(now) {
             return Some(wait);
         }
-        #[cfg(feature = "mutants")]
-        let committed = self.is_committed() || self.is(Mutant::W3PromotesUncommitted);
-        #[cfg(not(feature = "mutants"))]
-        let committed = self.is_committed();
+        let committed = self.is_committed() || self.sabotage.is(Mutant::W3PromotesUncommitted);
         if !committed || self.own_claim().is_none_or(|held| Some(held.epoch) != leader.epoch) {
             return Some(Wait::Claim);
         }
         let margin = self.hard.state.timing.promote_margin();
-        #[cfg(feature = "mutants")]
-        let margin = if self.is(Mutant::W4NoMargin) { Span::ZERO } else { margin };
+        let margin = if self.sabotage.is(Mutant::W4NoMargin) { Span::ZERO } else { margin };
         if leader.lease.is_none_or(|lease| lease.left(now) < margin || !lease.is_live(now)) {
             return Some(Wait::Margin);
         }
@@ -241,10 +235,7 @@ impl Node {
     /// W1, W2 and W5: what must hold before the claim is even written.
     pub(crate) fn claim_waits_for(&self, now: Moment) -> Option<Wait> {
         let Standing::Leader(leader) = &self.standing else { return Some(Wait::Commit) };
-        #[cfg(feature = "mutants")]
-        let ineligible_ok = self.is(Mutant::W5PromotesIneligible);
-        #[cfg(not(feature = "mutants"))]
-        let ineligible_ok = false;
+        let ineligible_ok = self.sabotage.is(Mutant::W5PromotesIneligible);
         if !ineligible_ok {
             if self.hard.state.paused.is_some() {
                 return Some(Wait::Paused);
@@ -301,10 +292,7 @@ impl Node {
     /// Failback: a better node has been fit for the whole delay.
     fn failback_due(&mut self, now: Moment) -> Option<NodeId> {
         let Failback::After(delay) = self.hard.state.policy.failback else { return None };
-        #[cfg(feature = "mutants")]
-        let stay = self.hard.state.stay && !self.is(Mutant::FailbackIgnoresStay);
-        #[cfg(not(feature = "mutants"))]
-        let stay = self.hard.state.stay;
+        let stay = self.hard.state.stay && !self.sabotage.is(Mutant::FailbackIgnoresStay);
         let best = self
             .best_successor(now)
             .filter(|best| !stay && self.phase == Phase::Boss && self.is_better(best, &self.me));
@@ -326,8 +314,7 @@ impl Node {
                 let epoch = self.runner.sent;
                 self.note(Note::Demoting { epoch, reason });
                 self.act(Act::Demote { epoch, reason });
-                #[cfg(feature = "mutants")]
-                if self.is(Mutant::TakeOverWithoutRelease) {
+                if self.sabotage.is(Mutant::TakeOverWithoutRelease) {
                     self.phase = Phase::Idle;
                     self.runner.idle = self.runner.sent;
                     self.release_unpromoted();
@@ -370,13 +357,11 @@ impl Node {
         let leads = matches!(self.standing, Standing::Leader(_));
         let names_me = self.own_claim().is_some_and(|held| held.epoch <= word.epoch);
         let idle = self.runner.is_idle() && self.phase == Phase::Idle;
-        #[cfg(feature = "mutants")]
-        if self.is(Mutant::X6ReleasesEarly) && !leads && self.phase == Phase::Fencing {
+        if self.sabotage.is(Mutant::X6ReleasesEarly) && !leads && self.phase == Phase::Fencing {
             let word = ReleasedWord { epoch: self.runner.sent, term: self.hard.term };
             return self.send_released(word, to);
         }
-        #[cfg(feature = "mutants")]
-        let word = if self.is(Mutant::X6ResendsCurrentTerm) {
+        let word = if self.sabotage.is(Mutant::X6ResendsCurrentTerm) {
             ReleasedWord { epoch: Epoch(self.hard.term.0), term: self.hard.term }
         } else {
             word

@@ -6,7 +6,6 @@ use crate::id::{NodeId, Term};
 use crate::leader::Ground;
 use crate::message::{Envelope, Message, Refusal, VoteKind};
 use crate::moment::{Moment, Span};
-#[cfg(feature = "mutants")]
 use crate::mutant::Mutant;
 use crate::node::{Node, Standing};
 use crate::note::Note;
@@ -53,10 +52,8 @@ impl PreCandidate {
 impl Node {
     /// T0: above every term seen.
     pub(crate) fn proposed_term(&self) -> Term {
-        #[cfg(feature = "mutants")]
-        let seen = if self.is(Mutant::T0IgnoresTermsSeen) { Term(0) } else { self.highest_term };
-        #[cfg(not(feature = "mutants"))]
-        let seen = self.highest_term;
+        let seen =
+            if self.sabotage.is(Mutant::T0IgnoresTermsSeen) { Term(0) } else { self.highest_term };
         let highest = self.hard.term.max(seen).next();
         if self.hard.state.is_unborn() { highest.max(self.first_term) } else { highest }
     }
@@ -71,10 +68,8 @@ impl Node {
         better: Option<&NodeId>,
         promise_left: Span,
     ) {
-        #[cfg(feature = "mutants")]
-        let stale = attempt != self.campaign.attempt && !self.is(Mutant::C2CountsStaleReplies);
-        #[cfg(not(feature = "mutants"))]
-        let stale = attempt != self.campaign.attempt;
+        let stale =
+            attempt != self.campaign.attempt && !self.sabotage.is(Mutant::C2CountsStaleReplies);
         let Standing::PreCandidate(candidate) = &mut self.standing else { return };
         if stale {
             let (node, why) = (from.clone(), "it answers an earlier attempt");

@@ -182,13 +182,14 @@ impl ClusterState {
         self.version.index == 0
     }
 
-    /// Whether messages of that life of `node` count: the one that a version bound. A member that
-    /// no version has bound yet counts as its certificate names it: without it the others might
-    /// have no quorum to bind it with.
+    /// Whether messages of that life of `node` count: before the first version everybody that the
+    /// certificate names does, afterwards only the life that a version bound (9.15). A member that
+    /// no version has bound counts nowhere: the life that wrote for others may have been wiped
+    /// since, and a voter that has forgotten must not make a quorum with one that never knew.
     pub fn knows(&self, node: &NodeId, incarnation: Incarnation) -> bool {
         self.members
             .find(node)
-            .is_some_and(|m| m.incarnation.is_none_or(|bound| bound == incarnation))
+            .is_some_and(|m| self.is_unborn() || m.incarnation == Some(incarnation))
     }
 
     /// Adds to the history and forgets the oldest beyond [`HISTORY`].

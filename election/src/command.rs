@@ -79,6 +79,8 @@ pub enum CommandError {
     NobodyEligible(String),
     /// The chosen successor cannot take over; says why.
     Unfit(NodeId, String),
+    /// The cluster is paused: whoever gave up now would leave no boss.
+    Paused,
     /// It is boss already.
     AlreadyBoss(NodeId),
     /// Nobody is boss, so there is nothing to hand over.
@@ -102,6 +104,9 @@ impl fmt::Display for CommandError {
                 "no other node could be boss ({why}); with --force it happens all the same"
             ),
             Self::Unfit(node, why) => write!(f, "{node} cannot take over: {why}"),
+            Self::Paused => {
+                write!(f, "the cluster is paused: nobody new would become boss. Resume it first")
+            }
             Self::AlreadyBoss(node) => write!(f, "{node} is boss already"),
             Self::NoBoss => write!(f, "there is no boss at the moment"),
             Self::TryAgain(why) => write!(f, "{why}; try again"),

@@ -10,7 +10,6 @@ use crate::id::{Epoch, Version};
 use crate::lease::Promise;
 use crate::message::{Envelope, Facts, Message};
 use crate::moment::{Moment, Span};
-#[cfg(feature = "mutants")]
 use crate::mutant::Mutant;
 use crate::node::{Node, Standing};
 use crate::note::Note;
@@ -92,10 +91,8 @@ impl Node {
         }
         let promise = self.hard.state.timing.promise().max(state.timing.promise());
         if self.accept_leader(now, env, promise) {
-            #[cfg(feature = "mutants")]
-            let newer = state.version > self.hard.state.version || self.is(Mutant::A2AdoptsOlder);
-            #[cfg(not(feature = "mutants"))]
-            let newer = state.version > self.hard.state.version;
+            let newer =
+                state.version > self.hard.state.version || self.sabotage.is(Mutant::A2AdoptsOlder);
             if newer {
                 self.adopt_state(now, state.clone());
             }
@@ -118,11 +115,9 @@ impl Node {
             self.hard.promise_hiwater = promise;
             self.term_generation = self.outbox.changed();
         }
-        #[cfg(feature = "mutants")]
-        let promise = if self.is(Mutant::A1PromisesNothing) { Span::ZERO } else { promise };
-        #[cfg(feature = "mutants")]
-        let short = self.is(Mutant::PromiseShorterThanLease);
-        #[cfg(feature = "mutants")]
+        let promise =
+            if self.sabotage.is(Mutant::A1PromisesNothing) { Span::ZERO } else { promise };
+        let short = self.sabotage.is(Mutant::PromiseShorterThanLease);
         let promise = if short { promise.part(2) } else { promise };
         // V5: a datagram may have been overtaken by its sender's Released.
         if !self.is_released(&env.from, env.incarnation, env.term) {
@@ -204,10 +199,7 @@ impl Node {
             return None;
         }
         let timing = &state.timing;
-        #[cfg(feature = "mutants")]
-        let rank = if self.is(Mutant::C1IgnoresRank) { Some(0) } else { self.rank(now) };
-        #[cfg(not(feature = "mutants"))]
-        let rank = self.rank(now);
+        let rank = if self.sabotage.is(Mutant::C1IgnoresRank) { Some(0) } else { self.rank(now) };
         let slot = if let Some(rank) = rank {
             timing.slot.times(u64::from(rank))
         } else {
@@ -228,8 +220,7 @@ impl Node {
             return;
         }
         self.leader = None;
-        #[cfg(feature = "mutants")]
-        if self.is(Mutant::P1SkipsPreVote) {
+        if self.sabotage.is(Mutant::P1SkipsPreVote) {
             let term = self.proposed_term();
             self.start_vote(now, term, crate::message::VoteKind::Normal);
             return;

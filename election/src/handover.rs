@@ -7,7 +7,6 @@ use crate::id::NodeId;
 use crate::leader::Leader;
 use crate::message::{Envelope, Message, VoteKind};
 use crate::moment::Moment;
-#[cfg(feature = "mutants")]
 use crate::mutant::Mutant;
 use crate::node::{Node, Standing};
 use crate::note::Note;
@@ -233,8 +232,7 @@ impl Node {
         env: &Envelope,
         version: crate::id::Version,
     ) -> Option<&'static str> {
-        #[cfg(feature = "mutants")]
-        if self.is(Mutant::V4FollowsLateTakeOver) {
+        if self.sabotage.is(Mutant::V4FollowsLateTakeOver) {
             return None;
         }
         let promised =

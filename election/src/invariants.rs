@@ -8,8 +8,7 @@ use crate::node::{Node, Standing};
 impl Node {
     /// Panics with the rule's name when the node is in a state that cannot be.
     pub(crate) fn check_invariants(&self, now: Moment) {
-        #[cfg(feature = "mutants")]
-        if self.mutant.is_some() {
+        if self.sabotage.is_any() {
             // A mutant is to be caught by what it does to the cluster, not here.
             return;
         }

@@ -11,7 +11,6 @@ use crate::id::{Epoch, NodeId, Term, Version};
 use crate::lease::{Lease, Promise};
 use crate::message::{Facts, Message};
 use crate::moment::Moment;
-#[cfg(feature = "mutants")]
 use crate::mutant::Mutant;
 use crate::node::{Node, ReleasedWord, Standing};
 use crate::note::Note;
@@ -186,8 +185,7 @@ impl Node {
     /// L1: what a majority acknowledged, counted from the moment that was SENT.
     fn renew_lease(&mut self, now: Moment) {
         let Standing::Leader(leader) = &mut self.standing else { return };
-        #[cfg(feature = "mutants")]
-        if self.mutant == Some(Mutant::L2KeepsActing) && leader.lease.is_some() {
+        if self.sabotage.is(Mutant::L2KeepsActing) && leader.lease.is_some() {
             let forever = now.plus(self.hard.state.timing.lease);
             leader.lease = Some(Lease { until: forever });
         }
@@ -211,8 +209,7 @@ impl Node {
         self.campaign.without_lease = 0;
         if !leader.released {
             self.own_lease = Some(lease);
-            #[cfg(feature = "mutants")]
-            if self.phase == Phase::Demoting && self.is(Mutant::X3StopsExtending) {
+            if self.phase == Phase::Demoting && self.sabotage.is(Mutant::X3StopsExtending) {
                 return;
             }
             if self.phase.has_permit() {
@@ -225,8 +222,7 @@ impl Node {
     fn has_lost_its_lease(&mut self, now: Moment) -> bool {
         let Standing::Leader(leader) = &self.standing else { return true };
         let promise = self.hard.state.timing.promise();
-        #[cfg(feature = "mutants")]
-        if self.is(Mutant::LeaseNeedsBothClocks)
+        if self.sabotage.is(Mutant::LeaseNeedsBothClocks)
             && leader.lease.is_some_and(|lease| !lease.until.over_when_both(now))
         {
             return false;
@@ -236,8 +232,7 @@ impl Node {
             None if leader.elected_at.plus(promise).over_when_both(now) => Reason::NoLease,
             Some(_) | None => return false,
         };
-        #[cfg(feature = "mutants")]
-        if self.is(Mutant::L2KeepsActing) {
+        if self.sabotage.is(Mutant::L2KeepsActing) {
             return false;
         }
         if reason == Reason::NoLease {
@@ -328,8 +323,7 @@ impl Node {
         let Standing::Leader(leader) = &mut self.standing else { return };
         let (Some(seq), true) = (seq, term == leader.term) else { return };
         let sent = leader.sent.iter().find(|(s, _)| *s == seq).map(|(_, moment)| *moment);
-        #[cfg(feature = "mutants")]
-        let sent = if self.mutant == Some(Mutant::L1CountsFromReceipt) { Some(now) } else { sent };
+        let sent = if self.sabotage.is(Mutant::L1CountsFromReceipt) { Some(now) } else { sent };
         let progress = leader.progress.entry(from.clone()).or_default();
         progress.facts = facts;
         progress.heard = Some(now);

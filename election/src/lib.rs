@@ -48,7 +48,6 @@ mod lease;
 mod members;
 mod message;
 mod moment;
-#[cfg(feature = "mutants")]
 mod mutant;
 mod node;
 mod note;

@@ -1,13 +1,56 @@
 //! Deliberate faults, each the breaking of one rule, so that scripts, model and simulator can
-//! show that they would notice. They exist only with the feature `mutants`, which release builds
-//! refuse.
+//! show that they would notice. The [`Sabotage`] of a node can be set only with the feature
+//! `mutants`, which release builds refuse; without it no rule is ever broken, and the compiler
+//! removes the question.
 
 #[cfg(all(feature = "mutants", not(debug_assertions)))]
 compile_error!("the feature `mutants` breaks the election on purpose: never in a release build");
 
+/// Which rule is broken: none, unless a test has set one.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub(crate) struct Sabotage {
+    #[cfg(feature = "mutants")]
+    mutant: Option<Mutant>,
+}
+
+impl Sabotage {
+    /// Breaks this rule, or none.
+    #[cfg(feature = "mutants")]
+    pub(crate) const fn of(mutant: Option<Mutant>) -> Self {
+        Self { mutant }
+    }
+
+    /// Whether this rule is broken.
+    #[cfg(feature = "mutants")]
+    pub(crate) fn is(&self, mutant: Mutant) -> bool {
+        self.mutant == Some(mutant)
+    }
+
+    /// Whether this rule is broken.
+    #[cfg(not(feature = "mutants"))]
+    #[expect(clippy::unused_self, reason = "the same call as with the feature")]
+    pub(crate) const fn is(&self, _: Mutant) -> bool {
+        false
+    }
+
+    /// Whether any rule is broken.
+    #[cfg(feature = "mutants")]
+    pub(crate) const fn is_any(&self) -> bool {
+        self.mutant.is_some()
+    }
+
+    /// Whether any rule is broken.
+    #[cfg(not(feature = "mutants"))]
+    #[expect(clippy::unused_self, reason = "the same call as with the feature")]
+    pub(crate) const fn is_any(&self) -> bool {
+        false
+    }
+}
+
 macro_rules! mutants {
     ($($(#[$doc:meta])* $name:ident,)*) => {
         /// One broken rule.
+        #[allow(unreachable_pub, dead_code, reason = "exported and set only with the feature")]
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
         pub enum Mutant {
             $($(#[$doc])* $name,)*
@@ -15,9 +58,11 @@ macro_rules! mutants {
 
         impl Mutant {
             /// All of them.
+            #[cfg(feature = "mutants")]
             pub const ALL: &'static [Self] = &[$(Self::$name,)*];
 
             /// The name that scripts use.
+            #[cfg(feature = "mutants")]
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Self::$name => stringify!($name),)*
@@ -122,6 +167,8 @@ mutants! {
     PromiseNeedsOneClock,
     /// 9.15: messages of a life that the cluster does not know count.
     HearsUnknownLives,
+    /// 9.15: a member that no version has bound counts as its certificate names it.
+    CountsUnbound,
     /// 9.16: nothing waits for the disk.
     SendsBeforeDurable,
     /// P < L: promises are shorter than the leases that rest on them.

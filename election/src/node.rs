@@ -15,8 +15,7 @@ use crate::leader::Leader;
 use crate::lease::{Lease, Promise};
 use crate::message::{Envelope, Facts, Message};
 use crate::moment::{Moment, Span};
-#[cfg(feature = "mutants")]
-use crate::mutant::Mutant;
+use crate::mutant::{Mutant, Sabotage};
 use crate::note::Note;
 use crate::ready::{Life, Outbox, Ready, Reason};
 use crate::word::Word;
@@ -109,8 +108,7 @@ pub struct Node {
     probe_at: Option<Moment>,
     pub(crate) followed: Option<(NodeId, Epoch)>,
     pub(crate) jitter: Jitter,
-    #[cfg(feature = "mutants")]
-    pub(crate) mutant: Option<Mutant>,
+    pub(crate) sabotage: Sabotage,
 }
 
 impl Node {
@@ -158,8 +156,7 @@ impl Node {
             probe_at: None,
             followed: None,
             jitter: Jitter::new(seed),
-            #[cfg(feature = "mutants")]
-            mutant: None,
+            sabotage: Sabotage::default(),
             me,
             hard,
         };
@@ -170,15 +167,10 @@ impl Node {
     /// Breaks one rule on purpose.
     #[cfg(feature = "mutants")]
     pub fn set_mutant(&mut self, now: Moment, mutant: Option<Mutant>) {
-        self.mutant = mutant;
-        if self.mutant == Some(Mutant::S1VotesAtOnce) && self.promise.to.is_none() {
+        self.sabotage = Sabotage::of(mutant);
+        if self.sabotage.is(Mutant::S1VotesAtOnce) && self.promise.to.is_none() {
             self.promise.until = now;
         }
-    }
-
-    #[cfg(feature = "mutants")]
-    pub(crate) fn is(&self, mutant: Mutant) -> bool {
-        self.mutant == Some(mutant)
     }
 
     /// A message whose sender the shell has authenticated.
@@ -265,12 +257,14 @@ impl Node {
         }
         let state = self.hard.state.clone();
         let Some(member) = state.members.find(&env.from).cloned() else { return false };
-        #[cfg(feature = "mutants")]
-        let state = if self.is(Mutant::HearsUnknownLives) { self.blind_state() } else { state };
-        if !state.knows(&env.from, env.incarnation) {
+        let state =
+            if self.sabotage.is(Mutant::HearsUnknownLives) { self.blind_state() } else { state };
+        let unbound = member.incarnation.is_none() && self.sabotage.is(Mutant::CountsUnbound);
+        if !unbound && !state.knows(&env.from, env.incarnation) {
             let known = member.incarnation;
             let (node, incarnation) = (env.from.clone(), env.incarnation);
-            if self.complains_first(env, false) {
+            // One that is not bound yet is bound as soon as the leader has its Hello.
+            if known.is_some() && self.complains_first(env, false) {
                 self.note(Note::UnknownIncarnation { node, incarnation, known });
             }
             return false;
@@ -293,7 +287,6 @@ impl Node {
         true
     }
 
-    #[cfg(feature = "mutants")]
     fn blind_state(&self) -> std::sync::Arc<crate::cluster_state::ClusterState> {
         let mut state = (*self.hard.state).clone();
         let peers: Vec<_> = self.peers.iter().map(|(n, p)| (n.clone(), p.incarnation)).collect();
@@ -343,8 +336,7 @@ impl Node {
             }
             Message::Confirmed { node, incarnation, term } => {
                 let word = ReleasedWord { epoch: Epoch(term.0), term: *term };
-                #[cfg(feature = "mutants")]
-                if self.is(Mutant::V7IgnoresConfirmed) {
+                if self.sabotage.is(Mutant::V7IgnoresConfirmed) {
                     return;
                 }
                 if *node != self.me && *term <= env.term {

@@ -9,7 +9,6 @@ use crate::leader::{Leader, MOST_ORDERS};
 use crate::members::Member;
 use crate::message::Message;
 use crate::moment::Moment;
-#[cfg(feature = "mutants")]
 use crate::mutant::Mutant;
 use crate::node::{Node, ReleasedWord, Standing};
 use crate::ready::{Effect, Reason};
@@ -80,8 +79,14 @@ impl Node {
         if other || force { Ok(()) } else { Err(self.nobody_eligible(now)) }
     }
 
+    fn require_running(&self, force: bool) -> Result<(), CommandError> {
+        let paused = self.hard.state.paused.is_some();
+        if paused && !force { Err(CommandError::Paused) } else { Ok(()) }
+    }
+
     pub(crate) fn resign(&mut self, now: Moment, force: bool) -> Result<(), CommandError> {
         self.require_boss()?;
+        self.require_running(force)?;
         if !force && self.best_successor(now).is_none() {
             return Err(self.nobody_eligible(now));
         }
@@ -94,6 +99,7 @@ impl Node {
 
     pub(crate) fn switch_over(&mut self, now: Moment, to: NodeId) -> Result<(), CommandError> {
         self.require_boss()?;
+        self.require_running(false)?;
         self.require_member(&to)?;
         if to == self.me {
             return Err(CommandError::AlreadyBoss(to));
@@ -121,8 +127,7 @@ impl Node {
         };
         let term = self.hard.term;
         let word = ReleasedWord { epoch: Epoch(term.0), term };
-        #[cfg(feature = "mutants")]
-        if self.is(Mutant::V7IgnoresConfirmed) {
+        if self.sabotage.is(Mutant::V7IgnoresConfirmed) {
             return Ok(());
         }
         self.take_released(now, node, incarnation, word, "V7");

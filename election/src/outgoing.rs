@@ -4,7 +4,6 @@
 use crate::id::NodeId;
 use crate::members::Member;
 use crate::message::{Envelope, Message};
-#[cfg(feature = "mutants")]
 use crate::mutant::Mutant;
 use crate::node::{Node, Standing};
 use crate::note::Note;
@@ -14,8 +13,7 @@ impl Node {
     /// Sends what depends on everything so far.
     pub(crate) fn send(&mut self, to: NodeId, message: Message) {
         let envelope = self.envelope(message);
-        #[cfg(feature = "mutants")]
-        if self.is(Mutant::SendsBeforeDurable) {
+        if self.sabotage.is(Mutant::SendsBeforeDurable) {
             return self.outbox.push(0, Effect::Send { to, envelope });
         }
         self.outbox.push(self.outbox.generation(), Effect::Send { to, envelope });

@@ -14,8 +14,7 @@ use std::collections::VecDeque;
 
 use crate::id::Epoch;
 use crate::moment::{Moment, Span};
-#[cfg(feature = "mutants")]
-use crate::mutant::Mutant;
+use crate::mutant::{Mutant, Sabotage};
 use crate::word::{ExecutorAlarm, Marker, Order, Permit, Word, fence_reserve};
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -53,8 +52,7 @@ pub struct Executor {
     /// `hooks.timeout`, for a graceful demote.
     graceful: Span,
     orders: VecDeque<Order>,
-    #[cfg(feature = "mutants")]
-    mutant: Option<Mutant>,
+    sabotage: Sabotage,
 }
 
 impl Executor {
@@ -83,8 +81,7 @@ impl Executor {
             escalation,
             graceful,
             orders: VecDeque::new(),
-            #[cfg(feature = "mutants")]
-            mutant: None,
+            sabotage: Sabotage::default(),
         };
         if stands {
             executor.permit = Some(Permit { epoch: last, until: now, fence });
@@ -98,17 +95,11 @@ impl Executor {
     /// Breaks one rule on purpose.
     #[cfg(feature = "mutants")]
     pub fn set_mutant(&mut self, mutant: Option<Mutant>) {
-        self.mutant = mutant;
-        if self.mutant == Some(Mutant::X5IgnoresMarker) && matches!(self.work, Work::Fencing { .. })
-        {
+        self.sabotage = Sabotage::of(mutant);
+        if self.sabotage.is(Mutant::X5IgnoresMarker) && matches!(self.work, Work::Fencing { .. }) {
             self.orders.clear();
             self.become_idle();
         }
-    }
-
-    #[cfg(feature = "mutants")]
-    fn is(&self, mutant: Mutant) -> bool {
-        self.mutant == Some(mutant)
     }
 
     /// The next order, oldest first.
@@ -124,8 +115,7 @@ impl Executor {
     /// X2: the elector is gone. What it permitted ends now; its epochs are spent.
     pub fn handle_channel_closed(&mut self, now: Moment) {
         self.channel = false;
-        #[cfg(feature = "mutants")]
-        if self.is(Mutant::X2OutlivesChannel) {
+        if self.sabotage.is(Mutant::X2OutlivesChannel) {
             self.become_idle_word();
             return;
         }
@@ -156,8 +146,7 @@ impl Executor {
         }
         self.permit = Some(permit);
         self.work = Work::Promoting;
-        #[cfg(feature = "mutants")]
-        if self.is(Mutant::X5MarksLate) {
+        if self.sabotage.is(Mutant::X5MarksLate) {
             self.orders.push_back(Order::Promote { epoch: permit.epoch });
             self.orders.push_back(Order::MarkActing(permit));
             return;
@@ -170,17 +159,15 @@ impl Executor {
     pub fn handle_extend(&mut self, now: Moment, epoch: Epoch, until: Moment) {
         self.handle_timeout(now);
         if !matches!(self.work, Work::Promoting | Work::Acting | Work::Demoting { .. }) {
-            #[cfg(feature = "mutants")]
-            if self.is(Mutant::X1RevivesPermit) && matches!(self.work, Work::Fencing { .. }) {
+            if self.sabotage.is(Mutant::X1RevivesPermit)
+                && matches!(self.work, Work::Fencing { .. })
+            {
                 self.work = Work::Acting;
                 self.orders.clear();
             }
-            #[cfg(feature = "mutants")]
-            if !self.is(Mutant::X1RevivesPermit) {
+            if !self.sabotage.is(Mutant::X1RevivesPermit) {
                 return;
             }
-            #[cfg(not(feature = "mutants"))]
-            return;
         }
         if let Some(permit) = &mut self.permit
             && permit.epoch == epoch
@@ -266,12 +253,10 @@ impl Executor {
         let Some(permit) = self.permit else { return };
         match &mut self.work {
             Work::Promoting | Work::Acting => {
-                #[cfg(feature = "mutants")]
-                if self.mutant == Some(Mutant::X1IgnoresExpiry) {
+                if self.sabotage.is(Mutant::X1IgnoresExpiry) {
                     return;
                 }
-                #[cfg(feature = "mutants")]
-                if self.mutant == Some(Mutant::LeaseNeedsBothClocks)
+                if self.sabotage.is(Mutant::LeaseNeedsBothClocks)
                     && !permit.until.over_when_both(now)
                 {
                     return;
@@ -299,8 +284,7 @@ impl Executor {
 
     /// X1: whether an effect of `epoch` may start now. Asked before each one.
     pub fn may_act(&self, now: Moment, epoch: Epoch) -> bool {
-        #[cfg(feature = "mutants")]
-        if self.is(Mutant::X1IgnoresExpiry) {
+        if self.sabotage.is(Mutant::X1IgnoresExpiry) {
             return matches!(self.work, Work::Promoting | Work::Acting);
         }
         matches!(self.work, Work::Promoting | Work::Acting)

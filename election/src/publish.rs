@@ -11,7 +11,6 @@ use crate::leader::Ground;
 use crate::members::Drained;
 use crate::message::Message;
 use crate::moment::Moment;
-#[cfg(feature = "mutants")]
 use crate::mutant::Mutant;
 use crate::node::{Node, Standing};
 use crate::note::Note;
@@ -22,8 +21,7 @@ impl Node {
     /// E1, R1: the state again, as a version of this term, so that it can be committed. After a
     /// handover it carries the claim already: the predecessor has none any more.
     pub(crate) fn restamp(&mut self, now: Moment) {
-        #[cfg(feature = "mutants")]
-        if self.is(Mutant::E1SkipsRestamp) {
+        if self.sabotage.is(Mutant::E1SkipsRestamp) {
             return;
         }
         let Standing::Leader(leader) = &self.standing else { return };
@@ -33,8 +31,7 @@ impl Node {
             && self.hard.state.paused.is_none()
             && self.runner.is_idle()
             && self.ineligible(&self.me, now).is_none();
-        #[cfg(feature = "mutants")]
-        let early = early || (self.is(Mutant::W2ClaimsEarly) && leader.epoch.is_none());
+        let early = early || (self.sabotage.is(Mutant::W2ClaimsEarly) && leader.epoch.is_none());
         let mut next = self.edition();
         self.bind_incarnations(&mut next);
         if early {
@@ -59,8 +56,7 @@ impl Node {
                 if **voter == self.me { own } else { theirs == Some(version) }
             })
             .count();
-        #[cfg(feature = "mutants")]
-        let have = if self.mutant == Some(Mutant::K1CommitsAlone) { have + 99 } else { have };
+        let have = if self.sabotage.is(Mutant::K1CommitsAlone) { have + 99 } else { have };
         if have < members.quorum() {
             return;
         }
@@ -84,10 +80,7 @@ impl Node {
 
     /// One uncommitted version at a time: what has gathered meanwhile becomes the next.
     pub(crate) fn publish_if_due(&mut self, now: Moment) {
-        #[cfg(feature = "mutants")]
-        let restamped = self.is_committed() || self.is(Mutant::E1SkipsRestamp);
-        #[cfg(not(feature = "mutants"))]
-        let restamped = self.is_committed();
+        let restamped = self.is_committed() || self.sabotage.is(Mutant::E1SkipsRestamp);
         if !restamped || !self.facts.disk_ok {
             return;
         }
@@ -226,8 +219,7 @@ impl Node {
             Claim::Held(held) => self.is_mine(held),
             Claim::Unknown | Claim::None => false,
         };
-        #[cfg(feature = "mutants")]
-        let mine = mine || self.is(Mutant::WaitingErasesForeignClaim);
+        let mine = mine || self.sabotage.is(Mutant::WaitingErasesForeignClaim);
         if mine {
             next.claim = Claim::None;
         }

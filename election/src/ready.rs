@@ -102,6 +102,8 @@ pub enum Reason {
     Leaving,
     /// The disk refuses writes.
     DiskRefused,
+    /// Letting go failed for good.
+    LettingGoFailed,
     /// L2: the lease is over.
     LeaseOver,
     /// L2: no quorum acknowledged within P.
@@ -229,6 +231,7 @@ impl fmt::Display for Reason {
             Self::PermitOver => "permit over",
             Self::Leaving => "leaving",
             Self::DiskRefused => "the disk refuses writes",
+            Self::LettingGoFailed => "letting go failed",
             Self::LeaseOver => "lease over",
             Self::NoLease => "no quorum acknowledged in time",
             Self::HigherTerm => "another node leads a higher term",

@@ -5,12 +5,10 @@ use crate::boss::Phase;
 use crate::id::Term;
 use crate::message::{Message, VoteKind};
 use crate::moment::Moment;
-#[cfg(feature = "mutants")]
 use crate::mutant::Mutant;
 use crate::node::{Node, Standing};
 use crate::note::Note;
 use crate::quorum::{VoteResult, VoteTally};
-#[cfg(feature = "mutants")]
 use crate::ready::Reason;
 
 /// A vote of kind Refresh under way.
@@ -55,8 +53,7 @@ impl Node {
 
     fn refresh_if_due(&mut self, now: Moment) {
         let Standing::Leader(leader) = &self.standing else { return };
-        #[cfg(feature = "mutants")]
-        if self.is(Mutant::R1StepsDown) && leader.higher_term.is_some() {
+        if self.sabotage.is(Mutant::R1StepsDown) && leader.higher_term.is_some() {
             let term = leader.higher_term.unwrap_or_default();
             self.own_lease = None;
             self.leave_leadership(Reason::HigherTerm);
@@ -77,10 +74,8 @@ impl Node {
             && self.ineligible(&self.me, now).is_none()
             && self.own_claim().is_none()
             && !self.leaving;
-        #[cfg(feature = "mutants")]
-        let refreshes = refreshes && !self.is(Mutant::R1NeverRefreshes);
-        #[cfg(feature = "mutants")]
-        let renews = renews && !self.is(Mutant::R2NeverRenews);
+        let refreshes = refreshes && !self.sabotage.is(Mutant::R1NeverRefreshes);
+        let renews = renews && !self.sabotage.is(Mutant::R2NeverRenews);
         if refreshes || renews {
             self.start_refresh(now, renews);
         }

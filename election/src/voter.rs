@@ -5,7 +5,6 @@ use crate::cluster_state::Claim;
 use crate::id::{Incarnation, NodeId, Term, Version};
 use crate::message::{Envelope, Message, Refusal, VoteKind};
 use crate::moment::{Moment, Span};
-#[cfg(feature = "mutants")]
 use crate::mutant::Mutant;
 use crate::node::{Node, ReleasedWord, Standing};
 use crate::note::Note;
@@ -104,8 +103,7 @@ impl Node {
             self.hard.voted_for = Some(env.from.clone());
             self.term_generation = self.outbox.changed();
         }
-        #[cfg(feature = "mutants")]
-        if self.is(Mutant::V6ClearsPromise) && *kind == VoteKind::Refresh {
+        if self.sabotage.is(Mutant::V6ClearsPromise) && *kind == VoteKind::Refresh {
             self.promise.until = now;
         }
         // Leave the winner one attempt's time for its first heartbeat.
@@ -132,24 +130,21 @@ impl Node {
 
     /// V1, V2.
     fn withholds(&self, now: Moment, ask: &Ask<'_>) -> Option<Refusal> {
-        #[cfg(feature = "mutants")]
-        let own_lease = self.own_lease.filter(|_| !self.is(Mutant::V2VotesWithinOwnLease));
-        #[cfg(not(feature = "mutants"))]
-        let own_lease = self.own_lease;
+        let own_lease = self.own_lease.filter(|_| !self.sabotage.is(Mutant::V2VotesWithinOwnLease));
         // The end of an own lease is a wait here, not a leave to act: BOTH clocks.
         if let Some(lease) = own_lease.filter(|lease| !lease.until.over_when_both(now)) {
             return Some(Refusal::OwnLease { left: lease.until.left_until_both(now) });
         }
         let exempt = self.is_valid_handover(ask) || self.is_valid_refresh(ask);
-        #[cfg(feature = "mutants")]
-        if self.is(Mutant::PromiseNeedsOneClock) && self.promise.until.over_when_either(now) {
+        if self.sabotage.is(Mutant::PromiseNeedsOneClock)
+            && self.promise.until.over_when_either(now)
+        {
             return None;
         }
         if !self.promise.runs(now) || exempt {
             return None;
         }
-        #[cfg(feature = "mutants")]
-        if self.is(Mutant::V1VotesWithinPromise) {
+        if self.sabotage.is(Mutant::V1VotesWithinPromise) {
             return None;
         }
         let to = self.promise.to.as_ref().map(|(node, _)| node.clone());
@@ -161,10 +156,7 @@ impl Node {
         if ask.term < self.hard.term {
             return Some(Refusal::OldTerm(self.hard.term));
         }
-        #[cfg(feature = "mutants")]
-        let voted_matters = !self.is(Mutant::V3VotesTwice);
-        #[cfg(not(feature = "mutants"))]
-        let voted_matters = true;
+        let voted_matters = !self.sabotage.is(Mutant::V3VotesTwice);
         if ask.term == self.hard.term
             && voted_matters
             && let Some(voted) = &self.hard.voted_for
@@ -172,8 +164,7 @@ impl Node {
         {
             return Some(Refusal::Voted(voted.clone()));
         }
-        #[cfg(feature = "mutants")]
-        if self.is(Mutant::V3IgnoresVersion) {
+        if self.sabotage.is(Mutant::V3IgnoresVersion) {
             return None;
         }
         (ask.version < self.hard.state.version)
@@ -183,8 +174,7 @@ impl Node {
     /// V4: my term is t, T is t + 1, and my promise is to B in t, or I am B and released.
     fn is_valid_handover(&self, ask: &Ask<'_>) -> bool {
         let VoteKind::Handover { from, incarnation, term } = ask.kind else { return false };
-        #[cfg(feature = "mutants")]
-        if self.is(Mutant::V4RefusesHandover) {
+        if self.sabotage.is(Mutant::V4RefusesHandover) {
             return false;
         }
         if self.hard.term != *term || ask.term != term.next() {
@@ -199,12 +189,10 @@ impl Node {
 
     /// V6: a refresh from the node that my promise is to.
     fn is_valid_refresh(&self, ask: &Ask<'_>) -> bool {
-        #[cfg(feature = "mutants")]
-        if self.is(Mutant::V6WithholdsRefresh) {
+        if self.sabotage.is(Mutant::V6WithholdsRefresh) {
             return false;
         }
-        #[cfg(feature = "mutants")]
-        if self.is(Mutant::V6FromAnybody) {
+        if self.sabotage.is(Mutant::V6FromAnybody) {
             return *ask.kind == VoteKind::Refresh;
         }
         *ask.kind == VoteKind::Refresh && self.promise.is_to(ask.candidate, ask.incarnation)
@@ -252,14 +240,11 @@ impl Node {
         incarnation: Incarnation,
         term: Term,
     ) -> Option<&'static str> {
-        #[cfg(feature = "mutants")]
-        if self.is(Mutant::V5IgnoresReleased) {
+        if self.sabotage.is(Mutant::V5IgnoresReleased) {
             return Some("mutant");
         }
-        #[cfg(feature = "mutants")]
-        let (any, without_term) = (self.is(Mutant::V5FromAnybody), self.is(Mutant::V5WithoutTerm));
-        #[cfg(not(feature = "mutants"))]
-        let (any, without_term) = (false, false);
+        let (any, without_term) =
+            (self.sabotage.is(Mutant::V5FromAnybody), self.sabotage.is(Mutant::V5WithoutTerm));
         if !any && !self.promise.is_to(node, incarnation) {
             return Some("the promise is not to it");
         }

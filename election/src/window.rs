@@ -2,7 +2,6 @@
 
 use crate::cluster_state::{Claim, Held};
 use crate::moment::{Moment, Span};
-#[cfg(feature = "mutants")]
 use crate::mutant::Mutant;
 use crate::node::{Node, Standing};
 use crate::timing::fence_wait_of;
@@ -17,8 +16,7 @@ pub(crate) enum Window {
 impl Node {
     /// W2: whether the predecessor's window is closed, and how.
     pub(crate) fn window(&self, now: Moment) -> Window {
-        #[cfg(feature = "mutants")]
-        if self.is(Mutant::W2SkipsFenceWait) || self.is(Mutant::W2ClaimsEarly) {
+        if self.sabotage.is(Mutant::W2SkipsFenceWait) || self.sabotage.is(Mutant::W2ClaimsEarly) {
             return Window::Closed("mutant");
         }
         let Standing::Leader(leader) = &self.standing else {
@@ -49,8 +47,7 @@ impl Node {
 
     fn has_released(&self, held: &Held) -> bool {
         let life = (held.node.clone(), held.incarnation);
-        #[cfg(feature = "mutants")]
-        if self.is(Mutant::W2WithoutEpoch) {
+        if self.sabotage.is(Mutant::W2WithoutEpoch) {
             return self.released.contains_key(&life);
         }
         self.released.get(&life).is_some_and(|word| word.epoch >= held.epoch)

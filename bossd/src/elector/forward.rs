@@ -268,7 +268,9 @@ fn refusal(error: &CommandError) -> Refusal {
         CommandError::NotLeader(_) => RefusalKind::NoQuorum,
         CommandError::UnknownNode(_) => RefusalKind::UnknownNode,
         CommandError::NobodyEligible(_) => RefusalKind::NobodyEligible,
-        CommandError::Unfit(..) | CommandError::AlreadyBoss(_) => RefusalKind::Refused,
+        CommandError::Unfit(..) | CommandError::AlreadyBoss(_) | CommandError::Paused => {
+            RefusalKind::Refused
+        }
         CommandError::NoBoss => RefusalKind::NotBoss,
         CommandError::TryAgain(_) => RefusalKind::TryAgain,
     };
