@@ -8,8 +8,10 @@ use nix::sys::signal::{Signal, kill};
 
 use crate::{three, with_script};
 
-/// A promote hook that waits for a file. What a killed one would still do is told by `late.log`.
+/// A promote hook that says that it runs and waits for a file. What a killed one would still do is
+/// told by `late.log`.
 const GATE: &str = "#!/bin/sh\ntest \"$1\" = promote || exit 0\n\
+    echo \"$BOSS_NODE\" >> \"${0%/*}/../../gate.log\"\n\
     while ! test -e \"${0%/*}/../../open\"; do sleep 0.02; done\n\
     echo \"$BOSS_NODE\" >> \"${0%/*}/../../late.log\"\n";
 
@@ -175,7 +177,10 @@ fn promoting(bed: &mut Bed) -> Acting {
             Some(Acting { index, name: boss.node.clone(), epoch: boss.epoch })
         })
     });
-    // The witness is the first hook; the gate comes after it.
+    until("the gate, which comes after the witness", || {
+        let log = fs::read_to_string(bed.dir().join("gate.log")).unwrap_or_default();
+        (!log.is_empty()).then_some(())
+    });
     let line = until("the witness's promote", || {
         bed.lines().into_iter().rev().find(|line| line.event == "promote")
     });
