@@ -274,6 +274,8 @@ impl Node {
         let previous = history.iter().rev().find(|e| e.epoch < permit.epoch);
         let previous = previous.map(|e| e.node.clone());
         self.phase = Phase::Promoting;
+        // Whoever was boss before is not any more, also when this node gives up later.
+        self.followed = None;
         self.runner.sent = permit.epoch;
         self.note(Note::Promoting { epoch: permit.epoch });
         self.act(Act::Promote { permit, cause, previous });
