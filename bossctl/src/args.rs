@@ -72,6 +72,9 @@ pub struct Drain {
     /// Why, for those who look at the status later
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
+    /// Also when no other node could be boss
+    #[arg(long)]
+    pub force: bool,
     /// Return only when the node is out of service and not the boss
     #[arg(long)]
     pub wait: bool,

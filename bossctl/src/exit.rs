@@ -59,6 +59,9 @@ pub enum Failure {
         /// Those that exist.
         known: Vec<String>,
     },
+    /// The change was accepted, and something else came of it.
+    #[error("{0}")]
+    No(String),
     /// The change was accepted, and what was waited for has not come.
     #[error("accepted, but after {waited_s} s {what}: look at `bossctl status`")]
     StillWaiting {
@@ -98,7 +101,7 @@ impl Failure {
                 | ClientError::NotUnderstood { .. },
             ) => Exit::NotThere,
             Self::Playground(error) => error.exit(),
-            Self::NoSuchMember { .. } | Self::Ca(_) | Self::Output(_) => Exit::No,
+            Self::No(_) | Self::NoSuchMember { .. } | Self::Ca(_) | Self::Output(_) => Exit::No,
         }
     }
 

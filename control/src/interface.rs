@@ -41,6 +41,8 @@ pub struct Drain {
     pub node: Option<String>,
     /// Why, for those who look at the status later.
     pub reason: Option<String>,
+    /// Also when no other node could be boss.
+    pub force: Option<bool>,
 }
 
 /// `io.boss.Cluster.Undrain`.

@@ -113,7 +113,7 @@ impl<'a> Desk<'a> {
             }
             Action::Drain => {
                 let reason = Some("a key of the playground".to_owned());
-                self.ask(|client| client.drain(&Drain { node: Some(name), reason }));
+                self.ask(|client| client.drain(&Drain { node: Some(name), reason, force: None }));
             }
             Action::Switchover => {
                 self.ask(|client| client.switchover(&Switchover { to: name }));

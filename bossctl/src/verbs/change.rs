@@ -13,7 +13,11 @@ use crate::render::plain;
 
 /// Takes a node out of service.
 pub fn drain(socket: &Path, args: &args::Drain) -> Result<Exit, Failure> {
-    let parameters = interface::Drain { node: args.node.clone(), reason: args.reason.clone() };
+    let parameters = interface::Drain {
+        node: args.node.clone(),
+        reason: args.reason.clone(),
+        force: Some(args.force),
+    };
     let done = connect(socket)?.drain(&parameters)?;
     finish(socket, &done, args.wait.then(|| Goal::OutOfService { node: args.node.clone() }))
 }
@@ -35,7 +39,8 @@ pub fn resign(socket: &Path, force: bool, wait: bool) -> Result<Exit, Failure> {
 /// Has the boss hand over.
 pub fn switchover(socket: &Path, args: &args::Switchover) -> Result<Exit, Failure> {
     let done = connect(socket)?.switchover(&interface::Switchover { to: args.to.clone() })?;
-    finish(socket, &done, args.wait.then(|| Goal::Boss { node: args.to.clone() }))
+    let after = done.epoch.unwrap_or_default();
+    finish(socket, &done, args.wait.then(|| Goal::Boss { node: args.to.clone(), after }))
 }
 
 /// Says what was done, waits for it if wanted, and says how to take it back.

@@ -17,15 +17,37 @@ const LIMIT_S: u64 = 120;
 pub(super) enum Goal {
     /// The node (None: the one that answers) is drained and not the boss.
     OutOfService { node: Option<String> },
-    /// The node acts as boss.
-    Boss { node: String },
+    /// The node acts as boss, under a later epoch.
+    Boss { node: String, after: u64 },
     /// A boss with a later epoch acts.
     Successor { after: u64 },
 }
 
+/// Why a goal is not reached.
+#[derive(Debug, PartialEq, Eq)]
+enum Missing {
+    /// Not yet.
+    Yet(String),
+    /// It will not be: something else came true.
+    Lost(String),
+}
+
 impl Goal {
-    /// What has been reached, in a sentence; or what is not yet so.
-    fn look(&self, status: &Status) -> Result<String, String> {
+    /// What has been reached, in a sentence; or what is not so.
+    fn look(&self, status: &Status) -> Result<String, Missing> {
+        if let (Self::Boss { node, after }, Some(boss)) = (self, acting(status))
+            && boss.node != *node
+            && boss.epoch > *after
+        {
+            let (other, epoch) = (&boss.node, boss.epoch);
+            return Err(Missing::Lost(format!(
+                "{node} did not become boss: {other} is, epoch {epoch}. The log of {node} says why"
+            )));
+        }
+        self.sought(status).map_err(Missing::Yet)
+    }
+
+    fn sought(&self, status: &Status) -> Result<String, String> {
         match self {
             Self::OutOfService { node } => {
                 let node = node.as_ref().unwrap_or(&status.node);
@@ -39,8 +61,8 @@ impl Goal {
                     None => Ok(format!("{node} is out of service; there is no boss")),
                 }
             }
-            Self::Boss { node } => acting(status)
-                .filter(|boss| boss.node == *node)
+            Self::Boss { node, after } => acting(status)
+                .filter(|boss| boss.node == *node && boss.epoch > *after)
                 .map(became)
                 .ok_or_else(|| format!("{node} does not act as boss")),
             Self::Successor { after } => acting(status)
@@ -65,10 +87,11 @@ pub(super) fn wait_for(client: Client, goal: &Goal) -> Result<String, Failure> {
     // The stream has one status a second at least, so that the deadline is looked at.
     client.watch(|status| match goal.look(status) {
         Ok(reached) => ControlFlow::Break(Ok(reached)),
-        Err(what) if boot_seconds() >= deadline => {
+        Err(Missing::Lost(why)) => ControlFlow::Break(Err(Failure::No(why))),
+        Err(Missing::Yet(what)) if boot_seconds() >= deadline => {
             ControlFlow::Break(Err(Failure::StillWaiting { waited_s: LIMIT_S, what }))
         }
-        Err(_) => ControlFlow::Continue(()),
+        Err(Missing::Yet(_)) => ControlFlow::Continue(()),
     })?
 }
 
@@ -93,7 +116,7 @@ mod tests {
         let mut status = alpha_is_boss();
         assert!(goal.look(&status).is_err());
         status.members[0].drained = Some(Drained { reason: None, until_s: None });
-        assert_eq!(goal.look(&status), Err("alpha is still the boss".to_owned()));
+        assert_eq!(goal.look(&status), Err(Missing::Yet("alpha is still the boss".to_owned())));
         status.boss.as_mut().expect("alpha").node = "beta".to_owned();
         assert!(goal.look(&status).expect("reached").contains("the boss is beta"));
     }
@@ -102,7 +125,7 @@ mod tests {
     fn a_drain_without_a_node_is_of_the_one_that_answers() {
         let goal = Goal::OutOfService { node: None };
         let mut status = alpha_is_boss();
-        assert_eq!(goal.look(&status), Err("beta is not drained".to_owned()));
+        assert_eq!(goal.look(&status), Err(Missing::Yet("beta is not drained".to_owned())));
         status.members[1].drained = Some(Drained { reason: None, until_s: None });
         assert!(goal.look(&status).is_ok());
     }
@@ -122,10 +145,13 @@ mod tests {
 
     #[test]
     fn a_switchover_is_done_when_the_one_that_was_named_acts() {
-        let goal = |node: &str| Goal::Boss { node: node.to_owned() };
-        assert!(goal("beta").look(&alpha_is_boss()).is_err());
-        assert!(
-            goal("alpha").look(&alpha_is_boss()).expect("reached").contains("epoch 1790000007")
-        );
+        let goal = |node: &str, after| Goal::Boss { node: node.to_owned(), after };
+        let now = 1_790_000_007;
+        let reached = goal("alpha", now - 1).look(&alpha_is_boss()).expect("reached");
+        assert!(reached.contains("epoch 1790000007"));
+        assert!(matches!(goal("alpha", now).look(&alpha_is_boss()), Err(Missing::Yet(_))));
+        assert!(matches!(goal("beta", now).look(&alpha_is_boss()), Err(Missing::Yet(_))));
+        // The one that was named failed, and another is boss under a later epoch.
+        assert!(matches!(goal("beta", now - 1).look(&alpha_is_boss()), Err(Missing::Lost(_))));
     }
 }

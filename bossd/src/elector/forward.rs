@@ -45,7 +45,7 @@ struct Order {
 
 #[derive(Clone, Serialize, Deserialize)]
 enum CommandDoc {
-    Drain { node: String, reason: String },
+    Drain { node: String, reason: String, force: bool },
     Undrain { node: String },
     Resign { force: bool },
     Switchover { to: String },
@@ -214,8 +214,8 @@ enum Outcome {
 fn document(command: ControlCommand, me: &NodeId) -> CommandDoc {
     let named = |node: Option<String>| node.unwrap_or_else(|| me.to_string());
     match command {
-        ControlCommand::Drain { node, reason } => {
-            CommandDoc::Drain { node: named(node), reason: reason.unwrap_or_default() }
+        ControlCommand::Drain { node, reason, force } => {
+            CommandDoc::Drain { node: named(node), reason: reason.unwrap_or_default(), force }
         }
         ControlCommand::Undrain { node } => CommandDoc::Undrain { node: named(node) },
         ControlCommand::Resign { force } => CommandDoc::Resign { force },
@@ -231,8 +231,9 @@ fn core_command(command: &CommandDoc) -> Result<Command, Refusal> {
         })
     };
     Ok(match command {
-        CommandDoc::Drain { node: name, reason } => {
-            Command::Drain { node: node(name)?, until: None, reason: reason.clone(), force: false }
+        CommandDoc::Drain { node: name, reason, force } => {
+            let (node, reason) = (node(name)?, reason.clone());
+            Command::Drain { node, until: None, reason, force: *force }
         }
         CommandDoc::Undrain { node: name } => Command::Undrain { node: node(name)? },
         CommandDoc::Resign { force } => Command::Resign { force: *force },

@@ -57,10 +57,14 @@ pub(super) fn understand(call: Call) -> Result<Asked, Fault> {
         GET_STATUS if call.more => Ok(Asked::StatusStream),
         GET_STATUS => Ok(Asked::Status),
         DRAIN => {
-            let Drain { node, reason } = parameters(call.parameters)?;
+            let Drain { node, reason, force } = parameters(call.parameters)?;
             check("node", node.as_deref(), MAX_NAME)?;
             check("reason", reason.as_deref(), MAX_REASON)?;
-            Ok(Asked::Change(ControlCommand::Drain { node, reason }))
+            Ok(Asked::Change(ControlCommand::Drain {
+                node,
+                reason,
+                force: force.unwrap_or_default(),
+            }))
         }
         UNDRAIN => {
             let Undrain { node } = parameters(call.parameters)?;
@@ -127,10 +131,11 @@ mod tests {
 
     #[test]
     fn each_command_is_understood() {
-        let drain = asked(DRAIN, json!({ "node": "alpha", "reason": "disk" }));
+        let drain = asked(DRAIN, json!({ "node": "alpha", "reason": "disk", "force": true }));
         let node = Some("alpha".to_owned());
         let reason = Some("disk".to_owned());
-        assert_eq!(drain, Ok(Asked::Change(ControlCommand::Drain { node: node.clone(), reason })));
+        let wanted = ControlCommand::Drain { node: node.clone(), reason, force: true };
+        assert_eq!(drain, Ok(Asked::Change(wanted)));
         let undrain = asked(UNDRAIN, json!({ "node": "alpha" }));
         assert_eq!(undrain, Ok(Asked::Change(ControlCommand::Undrain { node })));
         let resign = asked(RESIGN, Value::Null);

@@ -42,6 +42,8 @@ pub enum ControlCommand {
         node: Option<String>,
         /// Why; at most [`control::interface::MAX_REASON`] bytes, without control characters.
         reason: Option<String>,
+        /// Also when no other node could be boss.
+        force: bool,
     },
     /// Take a node back into service.
     Undrain {
@@ -73,8 +75,8 @@ impl std::fmt::Display for ControlCommand {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let named = |node: &Option<String>| node.clone().unwrap_or_else(|| "this node".to_owned());
         match self {
-            Self::Drain { node, reason: None } => write!(f, "drain of {}", named(node)),
-            Self::Drain { node, reason: Some(reason) } => {
+            Self::Drain { node, reason: None, .. } => write!(f, "drain of {}", named(node)),
+            Self::Drain { node, reason: Some(reason), .. } => {
                 write!(f, "drain of {} ({reason})", named(node))
             }
             Self::Undrain { node } => write!(f, "undrain of {}", named(node)),

@@ -35,7 +35,7 @@ fn a_switchover_to_nobody_or_to_a_drained_node_is_refused() {
     let mut bed = Bed::start(&three());
     let boss = bed.boss();
     let drained = bed.node((boss.index + 1) % 3).name.clone();
-    let drain = Drain { node: Some(drained.clone()), reason: Some("disk".to_owned()) };
+    let drain = Drain { node: Some(drained.clone()), reason: Some("disk".to_owned()), force: None };
     bed.client(boss.index).drain(&drain).expect("it is not even boss");
     for (to, kind) in [("delta", RefusalKind::UnknownNode), (&drained, RefusalKind::NobodyEligible)]
     {
@@ -57,7 +57,8 @@ fn a_switchover_to_nobody_or_to_a_drained_node_is_refused() {
 fn a_drained_boss_hands_over_and_stays_out_until_undrained() {
     let mut bed = Bed::start(&three());
     let first = bed.boss();
-    let drain = Drain { node: Some(first.name.clone()), reason: Some("new disk".to_owned()) };
+    let drain =
+        Drain { node: Some(first.name.clone()), reason: Some("new disk".to_owned()), force: None };
     bed.client(first.index).drain(&drain).expect("two others could");
     let second = bed.boss_after(&first);
     assert_ne!(second.name, first.name);
