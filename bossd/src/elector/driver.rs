@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use control::model::Status;
-use election::{Act, Command, Effect, Incarnation, Level, Moment, Node, NodeId, Span, Word};
+use election::{Act, Command, Effect, Incarnation, Level, Moment, Node, NodeId, Phase, Span, Word};
 use tokio::process;
 use tokio::sync::{mpsc, watch};
 use tracing::{debug, error, info, warn};
@@ -17,6 +17,7 @@ use super::picture::Background;
 use super::schema::wire::{self, Sender};
 use super::state_dir::{Storage, StorageEvent};
 use crate::clock::{self, Alarm};
+use crate::executor::supervise::OWN_PROGRAM;
 use crate::ipc::{self, HookFacts, ToElector, ToExecutor, transition_id};
 use crate::sysexits;
 
@@ -82,7 +83,7 @@ impl Driver {
             executor,
             background,
             status,
-            forwards: Forwards::default(),
+            forwards: Forwards::new(super::seed()),
             inputs,
             alarm: Alarm::new()?,
             armed: clock::now(),
@@ -219,6 +220,10 @@ impl Driver {
         self.executor_gone = true;
         if self.node.has_left() {
             self.end = Some(sysexits::OK);
+        } else if matches!(self.node.snapshot(clock::now()).phase, Phase::Idle | Phase::Waiting) {
+            // Nothing was permitted that has not ended: this node can only be in the others' way.
+            error!("the executor is gone, nothing of this node is active: leaving (exit 70)");
+            let _ = self.node.handle_command(clock::now(), 0, Command::Leave);
         } else if self.background.cleans_up() {
             error!("the executor is gone: cleaning up what it may have left standing");
             self.clean_up(cleaned, Span::ZERO);
@@ -231,16 +236,12 @@ impl Driver {
         let (config, cleaned) = (self.background.config_file(), cleaned.clone());
         tokio::spawn(async move {
             let _ = clock::pause(delay).await;
-            let success = match std::env::current_exe() {
-                Ok(program) => {
-                    let mut command = process::Command::new(program);
-                    command.arg("--clean-up").arg("--config").arg(config);
-                    command.stdin(std::process::Stdio::null());
-                    command.stdout(std::process::Stdio::null());
-                    command.status().await.is_ok_and(|status| status.success())
-                }
-                Err(_) => false,
-            };
+            let mut command = process::Command::new(OWN_PROGRAM);
+            command.arg0(std::env::args_os().next().unwrap_or_else(|| "bossd".into()));
+            command.arg("--clean-up").arg("--config").arg(config);
+            command.stdin(std::process::Stdio::null());
+            command.stdout(std::process::Stdio::null());
+            let success = command.status().await.is_ok_and(|status| status.success());
             let _ = cleaned.send(success);
         });
     }
@@ -255,6 +256,12 @@ impl Driver {
         }
         info!("cleaned up: handing over, then ending (exit 70)");
         let now = clock::now();
+        if self.node.snapshot(now).stuck {
+            // An executor that had given up never says idle again, and the node knows that. The
+            // lease runs out; the next life of this node says Released (X5).
+            self.end = Some(sysexits::SOFTWARE);
+            return;
+        }
         let epoch = self.node.last_permit();
         self.node.handle_hook_outcome(now, Word::Idle { epoch });
         let _ = self.node.handle_command(now, 0, Command::Leave);
@@ -333,9 +340,22 @@ impl Driver {
                 ToExecutor::Follow { facts }
             }
         };
-        let is_extension = matches!(message, ToExecutor::Extend { .. });
-        if !self.executor.send(message) && !is_extension && !self.executor_gone {
-            error!("the executor does not read what the elector says");
+        self.tell_executor(message);
+    }
+
+    fn tell_executor(&mut self, message: ToExecutor) {
+        if matches!(message, ToExecutor::Extend { .. }) {
+            return self.executor.send_if_idle(message);
+        }
+        let is_promote = matches!(message, ToExecutor::Promote { .. });
+        if self.executor.send(message) || self.executor_gone {
+            return;
+        }
+        error!("the executor does not read what the elector says");
+        if is_promote {
+            // It would never answer for this epoch, and this node would lead for ever without a
+            // boss. Nothing stands: no permit goes out before the last one has ended (X4).
+            self.end = Some(sysexits::SOFTWARE);
         }
     }
 
@@ -374,7 +394,7 @@ impl Driver {
             self.peers.born();
         }
         let status = self.background.paint(now, &snapshot, &self.peers.links());
-        self.executor.send(ToExecutor::Status(Background::one_line(&status)));
+        self.executor.send_if_idle(ToExecutor::Status(Background::one_line(&status)));
         self.status.send_replace(Arc::new(status));
     }
 
