@@ -14,7 +14,7 @@ use bossd::config::{
     self, Config, ConfigError, LONGEST_CANONICAL, OnFenceFailure, SECTIONS, Source, Sources,
     canonical_of, differing_keys,
 };
-use election::{Failback, Kind, NodeId, Span};
+use election::{Failback, Kind, NodeId, Span, fence_reserve};
 
 const MEMBERS: &str = r#"
 [[member]]
