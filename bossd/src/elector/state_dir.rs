@@ -285,11 +285,9 @@ fn keep_previous(current: &Path, previous: &Path) -> io::Result<()> {
         Err(error) if !missing(&error) => return Err(error),
         _ => {}
     }
-    match fs::hard_link(current, previous).or_else(|error| match missing(&error) {
-        true => Err(error),
-        false => fs::copy(current, previous).map(|_| ()),
-    }) {
-        Err(error) if !missing(&error) => Err(error),
+    match fs::hard_link(current, previous) {
+        Err(error) if !missing(&error) => fs::copy(current, previous).map(|_| ()),
+        // There is none before the first write.
         _ => Ok(()),
     }
 }

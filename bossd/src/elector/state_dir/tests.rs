@@ -1,6 +1,6 @@
 //! A state directory is believed whole or not at all, and what it takes is on the disk.
 
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt, symlink};
 
 use election::{Address, Kind, Member, Members, Policy, Profile, Term, Timing};
 
@@ -80,7 +80,6 @@ fn what_a_start_believes_it_has_written_itself() {
     let generation = bench.open().expect("it opens").stored().generation;
     let after = fs::metadata(bench.file(STATE)).expect("there");
     // The copy of a write whose fsync failed may be in memory only: it must not be what counts.
-    use std::os::unix::fs::MetadataExt;
     assert_ne!(before.ino(), after.ino(), "the file is the old one");
     assert_eq!(generation, 3);
 }
