@@ -35,8 +35,8 @@ impl Bench {
         let log = bench.path("log");
         let hook = format!("#!/bin/sh\necho $1 >>{}\nexit {status}\n", log.display());
         fs::write(bench.path("hooks.d/10-a"), hook).unwrap();
-        let mode = fs::Permissions::from_mode(0o755);
-        fs::set_permissions(bench.path("hooks.d/10-a"), mode).unwrap();
+        let executable = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(bench.path("hooks.d/10-a"), executable).unwrap();
         bench
     }
 

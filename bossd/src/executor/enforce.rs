@@ -2,13 +2,17 @@
 //! orders are carried out in order. The loop never waits for a hook: hooks run in a task of their
 //! own and report; the timer is the permit.
 
+mod stop;
+
 use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
 
 use election::{Epoch, Executor, Marker, Moment, Order, Span};
-use tokio::sync::mpsc;
-use tracing::{debug, error, info, warn};
+use tokio::sync::{mpsc, oneshot};
+use tracing::{debug, error, warn};
+
+use stop::Stopping;
 
 use super::marker::MarkerFile;
 use super::supervise::{Elector, Restart, Restarts};
@@ -17,9 +21,6 @@ use super::{Environment, escalate};
 use crate::clock::{self, Alarm};
 use crate::ipc::{ToElector, ToExecutor};
 use crate::sysexits;
-
-/// How long an elector may take to leave in order, beyond what the demote hooks may take.
-const LEAVE: Span = Span::from_secs(3);
 
 /// The executor at work.
 pub struct Daemon {
@@ -32,9 +33,7 @@ pub struct Daemon {
     elector: Option<Elector>,
     /// An elector that ended is killed and reaped beside the loop, which waits for nothing: one
     /// that hangs in the kernel must not keep a hook's failure from being seen.
-    reaping: bool,
-    reaper: mpsc::UnboundedSender<Option<u8>>,
-    reaped: mpsc::UnboundedReceiver<Option<u8>>,
+    reaping: Option<oneshot::Receiver<Option<u8>>>,
     restarts: Restarts,
     /// When the next elector starts.
     restart_at: Option<Moment>,
@@ -45,27 +44,6 @@ pub struct Daemon {
     /// The elector was told of an alarm that has not ended.
     alarmed: bool,
     alarm: Alarm,
-}
-
-/// How far a stop has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stopping {
-    No,
-    /// The elector was told to leave; until then it has time.
-    Asked {
-        until: Moment,
-    },
-    /// No elector any more, and no other is started: what stands is let go, then the end.
-    LettingGo {
-        status: u8,
-    },
-    /// The `stop` hooks run, or there are none.
-    Hooks {
-        status: u8,
-    },
-    Done {
-        status: u8,
-    },
 }
 
 /// What woke the loop.
@@ -98,7 +76,6 @@ impl Daemon {
         let recorded = !machine.is_idle();
         let machine = Rc::new(RefCell::new(machine));
         let (sender, outcomes) = mpsc::unbounded_channel();
-        let (reaper, reaped) = mpsc::unbounded_channel();
         let transitions = Transitions::new(&environment, machine.clone(), sender);
         Ok(Self {
             environment,
@@ -107,9 +84,7 @@ impl Daemon {
             transitions,
             outcomes,
             elector: None,
-            reaping: false,
-            reaper,
-            reaped,
+            reaping: None,
             restarts: Restarts::default(),
             restart_at: None,
             stopping: Stopping::No,
@@ -146,7 +121,7 @@ impl Daemon {
                 // The elector last: one that talks without end keeps nothing else from its turn.
                 biased;
                 Some(outcome) = self.outcomes.recv() => Event::Outcome(outcome),
-                Some(status) = self.reaped.recv() => Event::Reaped(status),
+                status = next_status(&mut self.reaping) => Event::Reaped(status),
                 Some(signal) = signals.recv() => Event::Signal(signal),
                 _ = self.alarm.fired() => Event::Time,
                 message = next_message(&mut self.elector) => Event::Elector(message),
@@ -215,15 +190,16 @@ impl Daemon {
         let Some(elector) = self.elector.take() else { return };
         self.machine.borrow_mut().handle_channel_closed(clock::now());
         self.alarmed = false;
-        self.reaping = true;
-        let (end, reaper) = (elector.end(), self.reaper.clone());
+        let (reaped, reaping) = oneshot::channel();
+        self.reaping = Some(reaping);
+        let end = elector.end();
         tokio::task::spawn_local(async move {
-            let _ = reaper.send(end.await);
+            let _ = reaped.send(end.await);
         });
     }
 
     fn handle_reaped(&mut self, status: Option<u8>) {
-        self.reaping = false;
+        self.reaping = None;
         match self.stopping {
             Stopping::No => self.judge_end(status),
             Stopping::Asked { .. } => {
@@ -268,32 +244,6 @@ impl Daemon {
             }
             Some(Outcome::Notified) | None => {}
         }
-    }
-
-    /// TERM: leave in order. A second one does not wait.
-    fn handle_terminate(&mut self, now: Moment) {
-        match (self.stopping, &self.elector) {
-            (Stopping::No, Some(elector)) => {
-                info!("stopping: letting go and handing over");
-                let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
-                elector.to.send(ToElector::Leave);
-                let until = now.plus(self.environment.config.hooks.timeout).plus(LEAVE);
-                self.stopping = Stopping::Asked { until };
-            }
-            (Stopping::No | Stopping::Asked { .. }, _) => {
-                info!("stopping at once");
-                self.stop_at_once();
-            }
-            (Stopping::LettingGo { .. } | Stopping::Hooks { .. } | Stopping::Done { .. }, _) => {}
-        }
-    }
-
-    fn stop_at_once(&mut self) {
-        self.stopping = Stopping::LettingGo { status: sysexits::OK };
-        if let Some(elector) = &mut self.elector {
-            elector.kill();
-        }
-        self.handle_elector_ended();
     }
 
     /// Carries the machine's orders out, in order; what starts a task does not wait for it.
@@ -362,31 +312,6 @@ impl Daemon {
         }
     }
 
-    /// When no elector runs: a stop ends with the `stop` hooks once nothing stands; and where
-    /// letting go has failed for good nothing is left to be done here, stopping or not. Whoever
-    /// starts next finds "acting" and tries again.
-    fn end_if_due(&mut self) {
-        if self.elector.is_some() || self.reaping {
-            return;
-        }
-        let (is_idle, is_stuck) = {
-            let machine = self.machine.borrow();
-            (machine.is_idle(), machine.is_stuck())
-        };
-        if is_stuck {
-            self.stopping = Stopping::Done { status: sysexits::SOFTWARE };
-        } else if let Stopping::LettingGo { status } = self.stopping
-            && is_idle
-        {
-            self.stopping = Stopping::Hooks { status };
-            if self.environment.is_clean_up || !self.serving {
-                self.stopping = Stopping::Done { status };
-            } else {
-                self.transitions.stop();
-            }
-        }
-    }
-
     fn tell(&self, message: ToElector) {
         if let Some(elector) = &self.elector
             && !elector.to.send(message)
@@ -400,7 +325,11 @@ impl Daemon {
         let idle = self.machine.borrow().is_idle();
         // When either clock says so: a pause that guards nothing must not outlast a suspend.
         let due = self.restart_at.is_none_or(|at| at.over_when_either(clock::now()));
-        if self.elector.is_some() || self.reaping || self.stopping != Stopping::No || !idle || !due
+        if self.elector.is_some()
+            || self.reaping.is_some()
+            || self.stopping != Stopping::No
+            || !idle
+            || !due
         {
             return;
         }
@@ -425,7 +354,7 @@ impl Daemon {
             _ => None,
         };
         // A restart that waits for the machine to be idle is woken by that, not by the clock.
-        let may_restart = !self.reaping && self.machine.borrow().is_idle();
+        let may_restart = self.reaping.is_none() && self.machine.borrow().is_idle();
         let restart = self.restart_at.filter(|_| may_restart);
         let times = [self.machine.borrow().wake(), restart, stop];
         times.into_iter().flatten().fold(clock::now().plus(IDLE), Moment::earliest)
@@ -439,6 +368,14 @@ const IDLE: Span = Span::from_secs(1);
 async fn next_message(elector: &mut Option<Elector>) -> Option<ToExecutor> {
     match elector {
         Some(elector) => elector.from.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Pending for ever while none is being reaped.
+async fn next_status(reaping: &mut Option<oneshot::Receiver<Option<u8>>>) -> Option<u8> {
+    match reaping {
+        Some(reaping) => reaping.await.ok().flatten(),
         None => std::future::pending().await,
     }
 }

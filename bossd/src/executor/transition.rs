@@ -54,6 +54,7 @@ enum Running {
 }
 
 /// What starts when the running transition has ended.
+#[derive(Clone, Copy)]
 enum Next {
     Promote(Epoch),
     Demote(Epoch, DemoteLimit),
