@@ -48,6 +48,7 @@ fn call(event: HookEvent) -> Call {
         role: None,
         members: Vec::new(),
         dry_run: false,
+        run_directory: String::new(),
     };
     let hook = Hook { name: "10-a".to_owned(), path: PathBuf::from("/10-a") };
     plan(event, &[hook], &facts, None).remove(0)

@@ -2,11 +2,12 @@
 //! ready is carried out, then the timer. Nothing here decides who may be boss, and nothing waits
 //! for a disk, a hook, an operator or a peer.
 
+mod orphaned;
+
 use std::sync::Arc;
 
 use control::model::Status;
-use election::{Act, Command, Effect, Incarnation, Level, Moment, Node, NodeId, Span, Word};
-use tokio::process;
+use election::{Act, Command, Effect, Incarnation, Level, Moment, Node, NodeId, Span};
 use tokio::sync::{mpsc, watch};
 use tracing::{debug, error, info, warn};
 
@@ -22,9 +23,6 @@ use crate::sysexits;
 
 /// A new picture for status at least this often, so that its times are true.
 const PICTURE: Span = Span::from_millis(500);
-/// How often a clean-up after a dead executor is tried again while the lease is held.
-const CLEAN_UP_AGAIN: Span = Span::from_secs(1);
-
 /// Where events come from.
 pub struct Inputs {
     /// The peer layer.
@@ -82,7 +80,7 @@ impl Driver {
             executor,
             background,
             status,
-            forwards: Forwards::default(),
+            forwards: Forwards::new(super::seed()),
             inputs,
             alarm: Alarm::new()?,
             armed: clock::now(),
@@ -213,53 +211,6 @@ impl Driver {
         self.pictured = None;
     }
 
-    /// The executor is gone. What it did may stand, so the lease is held until somebody has
-    /// cleaned up: here, if nobody else will and the rights are there.
-    fn handle_executor_gone(&mut self, cleaned: &mpsc::UnboundedSender<bool>) {
-        self.executor_gone = true;
-        if self.node.has_left() {
-            self.end = Some(sysexits::OK);
-        } else if self.background.cleans_up() {
-            error!("the executor is gone: cleaning up what it may have left standing");
-            self.clean_up(cleaned, Span::ZERO);
-        } else {
-            error!("the executor is gone: holding the lease until the service manager cleans up");
-        }
-    }
-
-    fn clean_up(&self, cleaned: &mpsc::UnboundedSender<bool>, delay: Span) {
-        let (config, cleaned) = (self.background.config_file(), cleaned.clone());
-        tokio::spawn(async move {
-            let _ = clock::pause(delay).await;
-            let success = match std::env::current_exe() {
-                Ok(program) => {
-                    let mut command = process::Command::new(program);
-                    command.arg("--clean-up").arg("--config").arg(config);
-                    command.stdin(std::process::Stdio::null());
-                    command.stdout(std::process::Stdio::null());
-                    command.status().await.is_ok_and(|status| status.success())
-                }
-                Err(_) => false,
-            };
-            let _ = cleaned.send(success);
-        });
-    }
-
-    fn handle_cleaned_up(&mut self, success: bool, cleaned: &mpsc::UnboundedSender<bool>) {
-        if !success {
-            let text = "the executor is gone and cleaning up failed: effects may stand; the lease \
-                        is held. Run `bossd --clean-up` by hand, then restart bossd";
-            error!("{text}");
-            self.background.set_alarm(Some(text.to_owned()));
-            return self.clean_up(cleaned, CLEAN_UP_AGAIN);
-        }
-        info!("cleaned up: handing over, then ending (exit 70)");
-        let now = clock::now();
-        let epoch = self.node.last_permit();
-        self.node.handle_hook_outcome(now, Word::Idle { epoch });
-        let _ = self.node.handle_command(now, 0, Command::Leave);
-    }
-
     /// What the node has ready, in order.
     fn carry_out(&mut self) {
         let ready = self.node.ready();
@@ -333,9 +284,22 @@ impl Driver {
                 ToExecutor::Follow { facts }
             }
         };
-        let is_extension = matches!(message, ToExecutor::Extend { .. });
-        if !self.executor.send(message) && !is_extension && !self.executor_gone {
-            error!("the executor does not read what the elector says");
+        self.tell_executor(message);
+    }
+
+    fn tell_executor(&mut self, message: ToExecutor) {
+        if matches!(message, ToExecutor::Extend { .. }) {
+            return self.executor.send_if_idle(message);
+        }
+        let is_promote = matches!(message, ToExecutor::Promote { .. });
+        if self.executor.send(message) || self.executor_gone {
+            return;
+        }
+        error!("the executor does not read what the elector says");
+        if is_promote {
+            // It would never answer for this epoch, and this node would lead for ever without a
+            // boss. Nothing stands: no permit goes out before the last one has ended (X4).
+            self.end = Some(sysexits::SOFTWARE);
         }
     }
 
@@ -374,7 +338,7 @@ impl Driver {
             self.peers.born();
         }
         let status = self.background.paint(now, &snapshot, &self.peers.links());
-        self.executor.send(ToExecutor::Status(Background::one_line(&status)));
+        self.executor.send_if_idle(ToExecutor::Status(Background::one_line(&status)));
         self.status.send_replace(Arc::new(status));
     }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use control::interface::{Done, Refusal, RefusalKind};
+use control::interface::{Done, MAX_REASON, Refusal, RefusalKind};
 use election::{Answer, Command, CommandError, Node, NodeId};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
@@ -22,14 +22,15 @@ type Reply = oneshot::Sender<Result<Done, Refusal>>;
 
 /// Who waits for an answer.
 enum Waiting {
-    /// A client of this node's control socket.
+    /// A client of this node's control socket, for this node's core.
     Here { reply: Reply, done: Done },
-    /// Another node, which forwarded it.
+    /// Another node, which forwarded it, for this node's core.
     Peer { node: String, id: u64, done: Done },
+    /// A client of this node's control socket, for the answer of this leader.
+    Leader { reply: Reply, leader: NodeId },
 }
 
 /// The commands under way.
-#[derive(Default)]
 pub(super) struct Forwards {
     next: u64,
     waiting: BTreeMap<u64, Waiting>,
@@ -72,6 +73,13 @@ struct RefusalDoc {
 }
 
 impl Forwards {
+    /// Ids begin at `first`, which differs from life to life: an answer to a command of an earlier
+    /// one must not be taken for the answer to another.
+    pub(super) fn new(first: u64) -> Self {
+        // Half of the numbers are left to count with; 0 is nobody's.
+        Self { next: first / 2, waiting: BTreeMap::new() }
+    }
+
     /// A request from this node's control socket.
     pub(super) fn take(
         &mut self,
@@ -93,14 +101,13 @@ impl Forwards {
             Outcome::Later { id, done } => {
                 self.waiting.insert(id, Waiting::Here { reply, done });
             }
-            Outcome::NotLeader(Some(leader)) if self.waiting.len() < UNDER_WAY => {
+            Outcome::NotLeader(Some(leader)) => {
                 self.next += 1;
                 let order = Order { id: self.next, command, uid: by.uid };
-                let done = Done { text: String::new(), undo: None, epoch: None };
-                self.waiting.insert(self.next, Waiting::Here { reply, done });
                 let frame = Frame::new(kind::COMMAND, to_bytes(&order));
-                if peers.send(leader.as_str(), &frame).is_err() {
-                    self.waiting.remove(&order.id);
+                // When it cannot be sent the client's own time limit says so.
+                if peers.send(leader.as_str(), &frame).is_ok() {
+                    self.waiting.insert(order.id, Waiting::Leader { reply, leader });
                 }
             }
             Outcome::NotLeader(leader) => {
@@ -129,7 +136,7 @@ impl Forwards {
             }
             kind::ANSWER => {
                 if let Ok(report) = postcard::from_bytes::<Report>(&frame.body) {
-                    self.take_report(report);
+                    self.take_report(peer, report);
                 }
                 true
             }
@@ -149,11 +156,13 @@ impl Forwards {
                 let _ = reply.send(result(done));
             }
             Waiting::Peer { node, id, done } => report(peers, &node, id, result(done)),
+            Waiting::Leader { .. } => {}
         }
     }
 
     fn take_order(&mut self, peer: &str, order: Order, node: &mut Node, peers: &Peers) {
         let Order { id, command, uid } = order;
+        self.forget_the_gone();
         info!("{peer} forwards a command of its uid {uid}: {}", words(&command));
         match self.carry_out(&command, node) {
             Outcome::Answered(result) => report(peers, peer, id, result),
@@ -166,8 +175,13 @@ impl Forwards {
         }
     }
 
-    fn take_report(&mut self, report: Report) {
-        let Some(Waiting::Here { reply, .. }) = self.waiting.remove(&report.id) else { return };
+    /// Counts only from the leader that was asked.
+    fn take_report(&mut self, peer: &str, report: Report) {
+        match self.waiting.get(&report.id) {
+            Some(Waiting::Leader { leader, .. }) if leader.as_str() == peer => {}
+            _ => return,
+        }
+        let Some(Waiting::Leader { reply, .. }) = self.waiting.remove(&report.id) else { return };
         let result = match report.result {
             Ok(DoneDoc { text, undo, epoch }) => Ok(Done { text, undo, epoch }),
             Err(RefusalDoc { kind, text }) => Err(Refusal::new(kind_of(kind), text)),
@@ -193,13 +207,14 @@ impl Forwards {
         }
     }
 
-    /// Clients that gave up are not waited for.
+    /// Clients that gave up are not waited for, and of too many the oldest is forgotten: its client
+    /// hears of a time limit.
     fn forget_the_gone(&mut self) {
         self.waiting.retain(|_, waiting| match waiting {
-            Waiting::Here { reply, .. } => !reply.is_closed(),
+            Waiting::Here { reply, .. } | Waiting::Leader { reply, .. } => !reply.is_closed(),
             Waiting::Peer { .. } => true,
         });
-        while self.waiting.len() > UNDER_WAY {
+        while self.waiting.len() >= UNDER_WAY {
             self.waiting.pop_first();
         }
     }
@@ -232,6 +247,7 @@ fn core_command(command: &CommandDoc) -> Result<Command, Refusal> {
     };
     Ok(match command {
         CommandDoc::Drain { node: name, reason, force } => {
+            check_reason(reason)?;
             let (node, reason) = (node(name)?, reason.clone());
             Command::Drain { node, until: None, reason, force: *force }
         }
@@ -239,6 +255,16 @@ fn core_command(command: &CommandDoc) -> Result<Command, Refusal> {
         CommandDoc::Resign { force } => Command::Resign { force: *force },
         CommandDoc::Switchover { to } => Command::Switchover { to: node(to)? },
     })
+}
+
+/// The control socket checks it as well; another node's word for that is not enough, for what the
+/// leader publishes with a reason that nobody takes is never committed.
+fn check_reason(reason: &str) -> Result<(), Refusal> {
+    if reason.len() > MAX_REASON || reason.chars().any(char::is_control) {
+        let text = format!("a reason has at most {MAX_REASON} bytes and no control characters");
+        return Err(Refusal::new(RefusalKind::Refused, text));
+    }
+    Ok(())
 }
 
 fn words(command: &CommandDoc) -> String {
@@ -304,3 +330,6 @@ fn report(peers: &Peers, to: &str, id: u64, result: Result<Done, Refusal>) {
     // When it cannot be sent the client is told "try again" by its own node's time limit.
     let _ = peers.send(to, &Frame::new(kind::ANSWER, to_bytes(&Report { id, result })));
 }
+
+#[cfg(test)]
+mod tests;

@@ -103,7 +103,9 @@ impl StateDir {
     pub fn open(path: &Path, owner: &Owner, unborn: &ClusterState) -> Result<Self, StateDirError> {
         create_directory(path)?;
         let lock = lock(path)?;
-        let stored = match read(path)? {
+        let found = read(path)?;
+        let is_new = found.is_none();
+        let stored = match found {
             Some(stored) => check_owner(path, stored, owner)?,
             None => Stored {
                 generation: 0,
@@ -115,12 +117,12 @@ impl StateDir {
         };
         let reset_secret = reset_secret(path)?;
         let mut dir = Self { path: path.to_owned(), stored, reset_secret, lock };
-        if dir.stored.generation == 0 {
-            // The incarnation is durable before anybody hears of it.
-            let hard = dir.stored.hard.clone();
-            dir.write(hard)
-                .map_err(|(_, error)| io_error(path, "writing the first state")(error))?;
-        } else if dir.stored.hard.state.is_unborn() {
+        if is_new {
+            dir.begin()?;
+        } else {
+            dir.confirm()?;
+        }
+        if dir.stored.hard.state.is_unborn() {
             // Nobody has agreed on the cluster-wide part yet: the file is what counts.
             dir.stored.hard.state = std::sync::Arc::new(unborn.clone());
         }
@@ -137,6 +139,41 @@ impl StateDir {
         self.reset_secret
     }
 
+    /// A new life: its incarnation is durable before anybody hears of it, the directory's own
+    /// name in its parent included.
+    fn begin(&mut self) -> Result<(), StateDirError> {
+        let hard = self.stored.hard.clone();
+        self.write(hard)
+            .map_err(|(_, error)| io_error(&self.path, "writing the first state")(error))?;
+        let parent = self.path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        match File::open(parent.unwrap_or(Path::new("."))).and_then(|parent| parent.sync_all()) {
+            // Not ours to read: whoever made the directory answers for it.
+            Err(error) if error.kind() != io::ErrorKind::PermissionDenied => {
+                Err(io_error(&self.path, "making the directory durable")(error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Another life: what was read may be no more than a copy in memory, left by a write whose
+    /// fsync failed (exit 74) and which the disk never got. It is written anew before this node
+    /// acts on it: a vote that only the memory knew would be given twice after a power loss.
+    fn confirm(&mut self) -> Result<(), StateDirError> {
+        let hard = self.stored.hard.clone();
+        match self.write(hard) {
+            Ok(()) => Ok(()),
+            // Full or read-only: nothing can be written, but what is there can be made sure of.
+            Err((true, refused)) => {
+                tracing::warn!("{}: {refused}: no vote until it can write", self.path.display());
+                let synced = File::open(self.path.join(STATE))
+                    .and_then(|state| state.sync_all())
+                    .and_then(|()| File::open(&self.path)?.sync_all());
+                synced.map_err(io_error(&self.path, "making the state durable"))
+            }
+            Err((false, error)) => Err(io_error(&self.path, "writing the state anew")(error)),
+        }
+    }
+
     /// Makes `hard` durable. The bool of an error says whether the old state certainly stands.
     fn write(&mut self, hard: HardState) -> Result<(), (bool, io::Error)> {
         let next = Stored { generation: self.stored.generation + 1, hard, ..self.stored.clone() };
@@ -144,7 +181,8 @@ impl StateDir {
         let current = self.path.join(STATE);
         let file = write_temporary(&temporary, &state_file::render(&next))
             .map_err(|error| (was_refused(&error), error))?;
-        // From here on an error is final: what is on the disk is not known any more.
+        // From here on an error is final, for what is on the disk is not known any more; but a
+        // previous generation that cannot be kept leaves the current one as it is.
         file.sync_all().map_err(|error| (false, error))?;
         keep_previous(&current, &self.path.join(PREVIOUS)).map_err(|e| (was_refused(&e), e))?;
         fs::rename(&temporary, &current).map_err(|error| (false, error))?;
@@ -239,15 +277,19 @@ fn write_temporary(path: &Path, text: &str) -> io::Result<File> {
     Ok(file)
 }
 
-/// The previous generation stays beside the current one, for a person to look at.
+/// The previous generation stays beside the current one, for a person to look at: a second name
+/// of it, or a copy where a file cannot have two.
 fn keep_previous(current: &Path, previous: &Path) -> io::Result<()> {
-    for result in [fs::remove_file(previous), fs::hard_link(current, previous)] {
-        match result {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+    let missing = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+    match fs::remove_file(previous) {
+        Err(error) if !missing(&error) => return Err(error),
+        _ => {}
     }
-    Ok(())
+    match fs::hard_link(current, previous) {
+        Err(error) if !missing(&error) => fs::copy(current, previous).map(|_| ()),
+        // There is none before the first write.
+        _ => Ok(()),
+    }
 }
 
 /// Disk full, quota, read-only: nothing was promised to the disk yet, so the old state stands.
@@ -334,3 +376,6 @@ impl Drop for StateDir {
         let _ = &self.lock;
     }
 }
+
+#[cfg(test)]
+mod tests;

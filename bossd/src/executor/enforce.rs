@@ -2,13 +2,17 @@
 //! orders are carried out in order. The loop never waits for a hook: hooks run in a task of their
 //! own and report; the timer is the permit.
 
+mod stop;
+
 use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
 
-use election::{Epoch, Executor, Moment, Order, Span};
-use tokio::sync::mpsc;
-use tracing::{debug, error, info, warn};
+use election::{Epoch, Executor, Marker, Moment, Order, Span};
+use tokio::sync::{mpsc, oneshot};
+use tracing::{debug, error, warn};
+
+use stop::Stopping;
 
 use super::marker::MarkerFile;
 use super::supervise::{Elector, Restart, Restarts};
@@ -17,9 +21,6 @@ use super::{Environment, escalate};
 use crate::clock::{self, Alarm};
 use crate::ipc::{ToElector, ToExecutor};
 use crate::sysexits;
-
-/// How long an elector may take to leave in order, beyond what the demote hooks may take.
-const LEAVE: Span = Span::from_secs(3);
 
 /// The executor at work.
 pub struct Daemon {
@@ -30,39 +31,26 @@ pub struct Daemon {
     transitions: Transitions,
     outcomes: mpsc::UnboundedReceiver<Outcome>,
     elector: Option<Elector>,
+    /// An elector that ended is killed and reaped beside the loop, which waits for nothing: one
+    /// that hangs in the kernel must not keep a hook's failure from being seen.
+    reaping: Option<oneshot::Receiver<Option<u8>>>,
     restarts: Restarts,
     /// When the next elector starts.
     restart_at: Option<Moment>,
     stopping: Stopping,
     serving: bool,
+    /// The marker may say "acting".
+    recorded: bool,
+    /// The elector was told of an alarm that has not ended.
+    alarmed: bool,
     alarm: Alarm,
-}
-
-/// How far a stop has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stopping {
-    No,
-    /// The elector was told to leave; until then it has time.
-    Asked {
-        until: Moment,
-    },
-    /// No elector any more, and no other is started: what stands is let go, then the end.
-    LettingGo {
-        status: u8,
-    },
-    /// The `stop` hooks run, or there are none.
-    Hooks {
-        status: u8,
-    },
-    Done {
-        status: u8,
-    },
 }
 
 /// What woke the loop.
 enum Event {
     Elector(Option<ToExecutor>),
     Outcome(Outcome),
+    Reaped(Option<u8>),
     Signal(Signal),
     Time,
 }
@@ -85,6 +73,7 @@ impl Daemon {
         machine: Executor,
         marker: MarkerFile,
     ) -> io::Result<Self> {
+        let recorded = !machine.is_idle();
         let machine = Rc::new(RefCell::new(machine));
         let (sender, outcomes) = mpsc::unbounded_channel();
         let transitions = Transitions::new(&environment, machine.clone(), sender);
@@ -95,10 +84,13 @@ impl Daemon {
             transitions,
             outcomes,
             elector: None,
+            reaping: None,
             restarts: Restarts::default(),
             restart_at: None,
             stopping: Stopping::No,
             serving: false,
+            recorded,
+            alarmed: false,
             alarm: Alarm::new()?,
         })
     }
@@ -117,6 +109,7 @@ impl Daemon {
                 error!("{}: {error}: cannot record what stands", self.marker.path().display());
                 return sysexits::IO;
             }
+            self.end_if_due();
             self.start_elector_if_due();
             if let Stopping::Done { status } = self.stopping {
                 return status;
@@ -125,24 +118,27 @@ impl Daemon {
                 return sysexits::SYSTEM;
             }
             let event = tokio::select! {
+                // The elector last: one that talks without end keeps nothing else from its turn.
                 biased;
-                message = next_message(&mut self.elector) => Event::Elector(message),
                 Some(outcome) = self.outcomes.recv() => Event::Outcome(outcome),
+                status = next_status(&mut self.reaping) => Event::Reaped(status),
                 Some(signal) = signals.recv() => Event::Signal(signal),
                 _ = self.alarm.fired() => Event::Time,
+                message = next_message(&mut self.elector) => Event::Elector(message),
             };
-            self.handle(event).await;
+            self.handle(event);
         }
     }
 
-    async fn handle(&mut self, event: Event) {
+    fn handle(&mut self, event: Event) {
         let now = clock::now();
         self.machine.borrow_mut().handle_timeout(now);
         match event {
             Event::Elector(Some(message)) => self.handle_message(now, message),
-            Event::Elector(None) => self.handle_elector_ended().await,
+            Event::Elector(None) => self.handle_elector_ended(),
             Event::Outcome(outcome) => self.handle_outcome(now, outcome),
-            Event::Signal(Signal::Terminate) => self.handle_terminate(now).await,
+            Event::Reaped(status) => self.handle_reaped(status),
+            Event::Signal(Signal::Terminate) => self.handle_terminate(now),
             Event::Signal(Signal::Child) => self.transitions.reap(),
             Event::Signal(Signal::Hangup) => {
                 warn!("this version does not reload: restart bossd to take a new configuration");
@@ -153,7 +149,7 @@ impl Daemon {
             && until.over_when_either(now)
         {
             warn!("the elector did not leave in time: it is ended");
-            self.stop_at_once().await;
+            self.stop_at_once();
         }
     }
 
@@ -188,13 +184,22 @@ impl Daemon {
     }
 
     /// X2, in this order: channel closed unread, process killed and reaped, demote, Idle, then a
-    /// new elector with a new channel.
-    async fn handle_elector_ended(&mut self) {
+    /// new elector with a new channel. The demote does not wait for the reaping: what the elector
+    /// permitted ends at once, and the next one starts when both are done.
+    fn handle_elector_ended(&mut self) {
         let Some(elector) = self.elector.take() else { return };
-        // Reaping may take a moment; what it permitted ends in the meantime all the same.
         self.machine.borrow_mut().handle_channel_closed(clock::now());
-        let _ = self.carry_out_orders();
-        let status = elector.end().await;
+        self.alarmed = false;
+        let (reaped, reaping) = oneshot::channel();
+        self.reaping = Some(reaping);
+        let end = elector.end();
+        tokio::task::spawn_local(async move {
+            let _ = reaped.send(end.await);
+        });
+    }
+
+    fn handle_reaped(&mut self, status: Option<u8>) {
+        self.reaping = None;
         match self.stopping {
             Stopping::No => self.judge_end(status),
             Stopping::Asked { .. } => {
@@ -202,7 +207,6 @@ impl Daemon {
             }
             Stopping::LettingGo { .. } | Stopping::Hooks { .. } | Stopping::Done { .. } => {}
         }
-        self.stop_if_idle();
     }
 
     fn judge_end(&mut self, status: Option<u8>) {
@@ -242,33 +246,6 @@ impl Daemon {
         }
     }
 
-    /// TERM: leave in order. A second one does not wait.
-    async fn handle_terminate(&mut self, now: Moment) {
-        match (self.stopping, &self.elector) {
-            (Stopping::No, Some(elector)) => {
-                info!("stopping: letting go and handing over");
-                let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
-                elector.to.send(ToElector::Leave);
-                let until = now.plus(self.environment.config.hooks.timeout).plus(LEAVE);
-                self.stopping = Stopping::Asked { until };
-            }
-            (Stopping::No | Stopping::Asked { .. }, _) => {
-                info!("stopping at once");
-                self.stop_at_once().await;
-            }
-            (Stopping::LettingGo { .. } | Stopping::Hooks { .. } | Stopping::Done { .. }, _) => {}
-        }
-    }
-
-    async fn stop_at_once(&mut self) {
-        self.stopping = Stopping::LettingGo { status: sysexits::OK };
-        if let Some(elector) = &mut self.elector {
-            elector.kill();
-        }
-        self.handle_elector_ended().await;
-        self.stop_if_idle();
-    }
-
     /// Carries the machine's orders out, in order; what starts a task does not wait for it.
     fn carry_out_orders(&mut self) -> io::Result<()> {
         let mut skipped_promote = false;
@@ -282,8 +259,12 @@ impl Daemon {
                         error!("{}: {error}: not promoting", self.marker.path().display());
                         skipped_promote = true;
                     }
+                    // It may have got there all the same.
+                    self.recorded =
+                        !matches!(self.marker.read(), Marker::Idle { .. } | Marker::Missing);
                 }
                 Order::Promote { .. } if skipped_promote => {
+                    self.transitions.nothing_started();
                     self.machine.borrow_mut().handle_promoted(clock::now(), false);
                 }
                 Order::Promote { epoch } => self.transitions.promote(epoch),
@@ -294,39 +275,39 @@ impl Daemon {
                     let how = self.environment.config.hooks.on_fence_failure.clone();
                     let facts = self.transitions.facts_of_demote(epoch);
                     let done = self.transitions.outcome_sender();
-                    tokio::task::spawn_local(escalate::run(how, facts, limit, done));
+                    let spared = self.environment.spared.clone();
+                    tokio::task::spawn_local(escalate::run(how, facts, limit, spared, done));
                 }
-                Order::MarkIdle { epoch } => self.marker.write_idle(epoch)?,
+                Order::MarkIdle { epoch } => self.mark_idle(epoch)?,
                 Order::Say(word) => self.tell(ToElector::Word(word.into())),
                 Order::Alarm(alarm) => {
                     error!("{alarm}");
+                    self.alarmed = true;
                     self.tell(ToElector::Alarm(Some(alarm.to_string())));
                 }
                 Order::Idle { last } => {
                     debug!("nothing of this node is active, last epoch {last}");
-                    self.stop_if_idle();
+                    if std::mem::take(&mut self.alarmed) {
+                        self.tell(ToElector::Alarm(None));
+                    }
+                    self.transitions.start_follow();
                 }
             }
         }
     }
 
-    /// While stopping: when nothing stands and no elector runs, the `stop` hooks, then the end.
-    fn stop_if_idle(&mut self) {
-        let Stopping::LettingGo { status } = self.stopping else { return };
-        if self.elector.is_some() {
-            return;
-        }
-        let machine = self.machine.borrow();
-        if machine.is_stuck() {
-            drop(machine);
-            self.stopping = Stopping::Done { status: sysexits::SOFTWARE };
-        } else if machine.is_idle() {
-            drop(machine);
-            self.stopping = Stopping::Hooks { status };
-            if self.environment.is_clean_up || !self.serving {
-                self.stopping = Stopping::Done { status };
-            } else {
-                self.transitions.stop();
+    /// X5. Where "acting" was never recorded the record that stands is as good: who starts from it
+    /// demotes once more because of the claim, which harms nobody.
+    fn mark_idle(&mut self, epoch: Epoch) -> io::Result<()> {
+        match self.marker.write_idle(epoch) {
+            Err(error) if self.recorded => Err(error),
+            Err(error) => {
+                warn!("{}: {error}: nothing had been promoted", self.marker.path().display());
+                Ok(())
+            }
+            Ok(()) => {
+                self.recorded = false;
+                Ok(())
             }
         }
     }
@@ -342,8 +323,14 @@ impl Daemon {
     /// Nothing stands, nobody leads on this node's behalf: the next elector may start.
     fn start_elector_if_due(&mut self) {
         let idle = self.machine.borrow().is_idle();
-        let due = self.restart_at.is_none_or(|at| at.over_when_both(clock::now()));
-        if self.elector.is_some() || self.stopping != Stopping::No || !idle || !due {
+        // When either clock says so: a pause that guards nothing must not outlast a suspend.
+        let due = self.restart_at.is_none_or(|at| at.over_when_either(clock::now()));
+        if self.elector.is_some()
+            || self.reaping.is_some()
+            || self.stopping != Stopping::No
+            || !idle
+            || !due
+        {
             return;
         }
         self.restart_at = None;
@@ -367,7 +354,8 @@ impl Daemon {
             _ => None,
         };
         // A restart that waits for the machine to be idle is woken by that, not by the clock.
-        let restart = self.restart_at.filter(|_| self.machine.borrow().is_idle());
+        let may_restart = self.reaping.is_none() && self.machine.borrow().is_idle();
+        let restart = self.restart_at.filter(|_| may_restart);
         let times = [self.machine.borrow().wake(), restart, stop];
         times.into_iter().flatten().fold(clock::now().plus(IDLE), Moment::earliest)
     }
@@ -380,6 +368,14 @@ const IDLE: Span = Span::from_secs(1);
 async fn next_message(elector: &mut Option<Elector>) -> Option<ToExecutor> {
     match elector {
         Some(elector) => elector.from.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Pending for ever while none is being reaped.
+async fn next_status(reaping: &mut Option<oneshot::Receiver<Option<u8>>>) -> Option<u8> {
+    match reaping {
+        Some(reaping) => reaping.await.ok().flatten(),
         None => std::future::pending().await,
     }
 }

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tracing::{error, info};
 
 use super::hooks::plan::Facts;
+use super::hooks::tree::{self, Bystanders, Spared};
 use super::transition::Outcome;
 use crate::clock::{self, Alarm};
 use crate::config::OnFenceFailure;
@@ -19,21 +20,23 @@ pub(super) async fn run(
     how: OnFenceFailure,
     facts: Facts,
     limit: Moment,
+    spared: Spared,
     outcomes: mpsc::UnboundedSender<Outcome>,
 ) {
     let success = match how {
         OnFenceFailure::Alarm => false,
         OnFenceFailure::Command { argv, timeout } => {
             let limit = limit.earliest(clock::now().plus(timeout));
-            command(&argv, &facts, limit).await
+            command(&argv, &facts, limit, &spared).await
         }
     };
     let _ = outcomes.send(Outcome::Escalated { success });
 }
 
-async fn command(argv: &[String], facts: &Facts, limit: Moment) -> bool {
+async fn command(argv: &[String], facts: &Facts, limit: Moment, spared: &Spared) -> bool {
     let transition = facts.transition.as_str();
     let Some((program, arguments)) = argv.split_first() else { return false };
+    let bystanders = Bystanders::now();
     let child = Command::new(program)
         .args(arguments)
         .env("BOSS_NODE", &facts.node)
@@ -51,6 +54,10 @@ async fn command(argv: &[String], facts: &Facts, limit: Moment) -> bool {
             return false;
         }
     };
+    // Else the executor, which waits for all that hooks leave behind, takes its exit status away,
+    // and a command that succeeded would count as failed.
+    let pid = child.id().unwrap_or_default();
+    let _spared = spared.spare(pid);
     tokio::select! {
         status = child.wait() => {
             let success = status.as_ref().is_ok_and(std::process::ExitStatus::success);
@@ -62,7 +69,10 @@ async fn command(argv: &[String], facts: &Facts, limit: Moment) -> bool {
         }
         () = over(limit) => {
             error!(transition, "escalation-command {program} did not end within its time: killed");
-            let _ = child.start_kill();
+            let left = tree::kill(pid, &bystanders, spared).await;
+            if !left.contains(&pid.cast_signed()) {
+                let _ = child.wait().await;
+            }
             false
         }
     }

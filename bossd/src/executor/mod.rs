@@ -1,17 +1,20 @@
 //! The executor: the process that acts on the machine, under a permit. It is the main process; it
 //! reads what needs privileges, starts the elector, runs the hooks, and has no IP socket.
 
+#[cfg(test)]
+mod bench;
 pub mod clean_up;
 pub mod enforce;
 mod escalate;
 pub mod hooks;
+mod leftovers;
 pub mod marker;
 pub mod supervise;
 mod transition;
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown, lchown};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -108,7 +111,7 @@ pub fn run(config: &Path) -> u8 {
     finish(prepare(config, false).and_then(|environment| {
         block_on(async {
             let signals = signals().map_err(system("catching signals"))?;
-            let daemon = daemon(environment)?;
+            let daemon = daemon(environment).await?;
             Ok(daemon.run(signals).await)
         })
     }))
@@ -116,10 +119,9 @@ pub fn run(config: &Path) -> u8 {
 
 /// Lets go of what an executor that ended may have left standing. The exit status.
 pub(crate) fn clean_up(config: &Path) -> u8 {
-    finish(
-        prepare(config, true)
-            .and_then(|environment| block_on(async { Ok(daemon(environment)?.clean_up().await) })),
-    )
+    finish(prepare(config, true).and_then(|environment| {
+        block_on(async { Ok(daemon(environment).await?.clean_up().await) })
+    }))
 }
 
 fn finish(result: Result<u8, StartError>) -> u8 {
@@ -203,7 +205,8 @@ fn give_state_directory(path: &Path, user: Option<&User>) -> Result<(), StartErr
         let (uid, gid) = (Some(user.uid.as_raw()), Some(user.gid.as_raw()));
         chown(path, uid, gid).map_err(file(path, help))?;
         for entry in fs::read_dir(path).map_err(file(path, help))?.flatten() {
-            chown(entry.path(), uid, gid).map_err(file(path, help))?;
+            // The elector writes there: a link that it made must not lead root to another file.
+            lchown(entry.path(), uid, gid).map_err(file(path, help))?;
         }
     }
     Ok(())
@@ -236,7 +239,7 @@ fn bind_control(path: &Path) -> Result<UnixListener, StartError> {
 }
 
 /// X5: starts from the marker and the own claim.
-fn daemon(environment: Environment) -> Result<Daemon, StartError> {
+async fn daemon(environment: Environment) -> Result<Daemon, StartError> {
     let config = environment.config.clone();
     let marker = MarkerFile::new(&config.node.run_directory);
     let claim = own_claim(&config);
@@ -246,19 +249,23 @@ fn daemon(environment: Environment) -> Result<Daemon, StartError> {
     };
     let fence = config.cluster.state.timing.fence;
     let found = marker.read();
-    let machine =
-        Executor::start(clock::now(), found, claim, fence, escalation, config.hooks.timeout);
+    let start =
+        || Executor::start(clock::now(), found, claim, fence, escalation, config.hooks.timeout);
+    let mut machine = start();
     if !machine.is_idle() {
         warn!("the last run may have left something standing ({found:?}): demoting first");
+        leftovers::end(&config.node.run_directory).await;
+        machine = start();
     }
     Daemon::new(environment, machine, marker).map_err(system("setting up a timer"))
 }
 
 fn own_claim(config: &Config) -> Option<Epoch> {
     state_dir::own_claim(&config.node.state_directory).unwrap_or_else(|error| {
-        // The elector will refuse to start with it, in full words; nothing can be promoted then.
+        // The elector will refuse to start with it, in full words. Without a marker either, what
+        // the last run left is not known: as if there were a claim, of an epoch unknown.
         warn!("{error}");
-        None
+        Some(Epoch::default())
     })
 }
 

@@ -18,6 +18,9 @@ use crate::ipc::{self, ToElector, ToExecutor};
 /// More ends than this within [`WINDOW`] are a fault that restarts do not mend.
 const MOST_ENDS: usize = 5;
 const WINDOW: Span = Span::from_secs(60);
+/// This very program, also when an upgrade has put another file in its place meanwhile: both
+/// processes must speak the same version of their channel.
+pub const OWN_PROGRAM: &str = "/proc/self/exe";
 const FIRST_DELAY: Span = Span::from_millis(100);
 const LONGEST_DELAY: Span = Span::from_secs(5);
 
@@ -38,8 +41,9 @@ impl Elector {
     /// and the control socket as its standard output: no descriptor has to be received.
     pub fn spawn(user: Option<&User>, control: &UnixListener, spared: &Spared) -> io::Result<Self> {
         let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
-        let mut command = Command::new(std::env::current_exe()?);
+        let mut command = Command::new(OWN_PROGRAM);
         command
+            .arg0(std::env::args_os().next().unwrap_or_else(|| "bossd".into()))
             .arg("--elector")
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::from(OwnedFd::from(control.try_clone()?)))
@@ -53,23 +57,21 @@ impl Elector {
         Ok(Self { to, from: from.into_queue(), child, spared })
     }
 
-    /// X2: the channel is closed unread, the process killed and reaped. Its exit status, if it
-    /// ended by itself.
-    pub async fn end(mut self) -> Option<u8> {
-        drop(self.from);
-        drop(self.to);
-        let by_itself = self.child.try_wait().ok().flatten();
-        // It may have closed the channel a moment before it exits: its own status says more.
-        let mut status = by_itself;
-        if status.is_none() {
-            status = wait_briefly(&mut self.child).await;
+    /// X2: the channel is closed unread, now; the process is killed and reaped by what is given
+    /// back. Its exit status, if it ended by itself.
+    pub fn end(self) -> impl Future<Output = Option<u8>> {
+        let Self { to, from, mut child, spared } = self;
+        drop((to, from));
+        async move {
+            // It may have closed the channel a moment before it exits: its own status says more.
+            let mut status = wait_briefly(&mut child).await;
+            if status.is_none() {
+                let _ = child.start_kill();
+                status = child.wait().await.ok();
+            }
+            drop(spared);
+            status.and_then(|status| status.code()).and_then(|code| u8::try_from(code).ok())
         }
-        if status.is_none() {
-            let _ = self.child.start_kill();
-            status = self.child.wait().await.ok();
-        }
-        drop(self.spared);
-        status.and_then(|status| status.code()).and_then(|code| u8::try_from(code).ok())
     }
 
     /// Ends it without waiting for it to end in order.

@@ -1,13 +1,13 @@
-//! One queue of transitions: never two at once. A promote or demote that is due ends a running
-//! `follow`; a demote ends a running promote; of several `follow` that wait the newest counts.
-//! Each runs as one task that reports its outcome; the loop decides what follows.
+//! One queue of transitions: never two at once. A promote, demote or stop that is due ends a
+//! running `follow` with its tree; a demote ends a running promote; of several `follow` that wait
+//! the newest counts. Each runs as one task that is awaited to its end and reports its outcome;
+//! the loop decides what follows.
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
 use election::{Epoch, Executor, Moment, Span};
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
 use tracing::{error, info};
 
 use super::Environment;
@@ -49,8 +49,16 @@ pub(super) enum Outcome {
 enum Running {
     Nothing,
     Promote { cancel: watch::Sender<bool> },
-    Demote { limit: watch::Sender<DemoteLimit> },
-    Notify { task: JoinHandle<()> },
+    Demote { epoch: Epoch, began_urgent: bool, limit: watch::Sender<DemoteLimit> },
+    Notify { cancel: watch::Sender<bool> },
+}
+
+/// What starts when the running transition has ended.
+#[derive(Clone, Copy)]
+enum Next {
+    Promote(Epoch),
+    Demote(Epoch, DemoteLimit),
+    Stop,
 }
 
 /// The queue.
@@ -63,8 +71,7 @@ pub(super) struct Transitions {
     running: Running,
     /// What the last promote started; None when another life of this daemon did it.
     started: Option<Rc<RefCell<StepLog>>>,
-    /// A demote that waits for a promote to end.
-    demote: Option<(Epoch, DemoteLimit)>,
+    next: Option<Next>,
     /// A `follow` that waits for its turn.
     follow: Option<HookFacts>,
     facts: HookFacts,
@@ -97,7 +104,7 @@ impl Transitions {
             outcomes,
             running: Running::Nothing,
             started: None,
-            demote: None,
+            next: None,
             follow: None,
             facts,
         }
@@ -113,16 +120,49 @@ impl Transitions {
         self.outcomes.clone()
     }
 
-    /// Starts the promote hooks of `epoch`.
+    /// The promote hooks of `epoch` are due. A `follow` that runs is ended first; one that waits
+    /// tells of a boss that is none any more.
     pub(super) fn promote(&mut self, epoch: Epoch) {
-        self.cut_notify();
+        self.follow = None;
+        self.nothing_started();
+        self.start(Next::Promote(epoch));
+    }
+
+    /// What a promote that never came to its first hook has to let go.
+    pub(super) fn nothing_started(&mut self) {
+        self.started = Some(Rc::default());
+    }
+
+    /// Starts it, or ends what runs, which starts it then.
+    fn start(&mut self, next: Next) {
+        match &self.running {
+            Running::Nothing => self.start_now(next),
+            Running::Promote { cancel } | Running::Notify { cancel } => {
+                cancel.send_replace(true);
+                self.next = Some(next);
+            }
+            Running::Demote { .. } => self.next = Some(next),
+        }
+    }
+
+    fn start_now(&mut self, next: Next) {
+        match next {
+            Next::Promote(epoch) => self.start_promote(epoch),
+            Next::Demote(epoch, limit) => self.start_demote(epoch, limit),
+            Next::Stop => {
+                let epoch = Epoch(self.facts.epoch.unwrap_or_default());
+                self.notify(HookEvent::Stop, epoch, HookState::Stop, Outcome::Stopped);
+            }
+        }
+    }
+
+    fn start_promote(&mut self, epoch: Epoch) {
         let facts = self.facts_for(HookEvent::Promote, epoch, HookState::Master);
         let transition = facts.transition.clone();
         let hooks = match self.trusted_hooks() {
             Ok(hooks) => hooks,
             Err(problem) => {
                 error!(transition, "{problem}: not promoting");
-                self.started = Some(Rc::default());
                 let _ = self.outcomes.send(Outcome::Promoted { success: false });
                 return;
             }
@@ -150,18 +190,11 @@ impl Transitions {
     /// Starts the demote hooks, or gives those that run their new limit.
     pub(super) fn demote(&mut self, epoch: Epoch, deadline: Moment, urgent: bool) {
         let limit = DemoteLimit { deadline, urgent };
-        match &self.running {
-            Running::Promote { cancel } => {
-                let _ = cancel.send(true);
-                self.demote = Some((epoch, limit));
-            }
-            Running::Demote { limit: current } => {
-                let _ = current.send(limit);
-            }
-            Running::Notify { .. } | Running::Nothing => {
-                self.cut_notify();
-                self.start_demote(epoch, limit);
-            }
+        if let Running::Demote { limit: current, .. } = &self.running {
+            // Kept even if its task has just ended: see `finished`.
+            current.send_replace(limit);
+        } else {
+            self.start(Next::Demote(epoch, limit));
         }
     }
 
@@ -174,35 +207,42 @@ impl Transitions {
     /// The `stop` hooks.
     pub(super) fn stop(&mut self) {
         self.follow = None;
-        self.cut_notify();
-        let epoch = Epoch(self.facts.epoch.unwrap_or_default());
-        self.notify(HookEvent::Stop, epoch, HookState::Stop, Outcome::Stopped);
+        self.start(Next::Stop);
     }
 
     /// A task reported. None when the outcome decides nothing any more.
     pub(super) fn finished(&mut self, outcome: Outcome) -> Option<Outcome> {
         let was = std::mem::replace(&mut self.running, Running::Nothing);
-        let decides = match (was, &outcome) {
-            (_, Outcome::Escalated { .. } | Outcome::Stopped) => true,
-            (Running::Promote { .. }, Outcome::Promoted { .. }) => {
-                if let Some((epoch, limit)) = self.demote.take() {
-                    // A demote overtook it: what had started is let go.
+        match (was, &outcome) {
+            (Running::Promote { .. }, Outcome::Promoted { .. })
+            | (Running::Notify { .. }, Outcome::Notified | Outcome::Stopped) => {}
+            (Running::Demote { epoch, began_urgent, limit }, Outcome::Demoted { success }) => {
+                let limit = *limit.borrow();
+                if !success && !began_urgent && limit.urgent {
+                    // It became urgent when a hook had failed already, or after the last one: each
+                    // hook is to be asked once under the urgent limit.
                     self.start_demote(epoch, limit);
                     return None;
                 }
-                true
             }
-            (Running::Demote { .. }, Outcome::Demoted { .. }) => true,
-            (Running::Nothing, Outcome::Promoted { success: false }) => true,
-            (Running::Notify { .. }, Outcome::Notified) => true,
+            // It could not even start; or it runs beside the queue.
+            (
+                Running::Nothing,
+                Outcome::Promoted { success: false } | Outcome::Escalated { .. },
+            ) => {}
             (other, _) => {
-                // A `follow` that was cut short reports late.
+                // Overtaken before it was read: what runs now is what counts.
                 self.running = other;
-                false
+                return matches!(outcome, Outcome::Escalated { .. }).then_some(outcome);
             }
-        };
+        }
+        if let Some(next) = self.next.take() {
+            // What had started is let go by the demote that overtook it, and so on.
+            self.start_now(next);
+            return None;
+        }
         self.start_follow();
-        decides.then_some(outcome)
+        Some(outcome)
     }
 
     /// The facts that an escalation gets.
@@ -227,7 +267,8 @@ impl Transitions {
             (Some(started), Err(_)) => started.clone(),
             (None, Err(problem)) => {
                 error!(transition, "{problem}: nothing can be demoted");
-                self.running = Running::Demote { limit: watch::channel(limit).0 };
+                let (limit, began_urgent) = (watch::channel(limit).0, limit.urgent);
+                self.running = Running::Demote { epoch, began_urgent, limit };
                 let _ = self.outcomes.send(Outcome::Demoted { success: false });
                 return;
             }
@@ -236,7 +277,7 @@ impl Transitions {
         let how = if limit.urgent { "at once" } else { "in order" };
         info!(transition, "letting go of epoch {epoch} {how}: {} hooks", calls.len());
         let (sender, limits) = watch::channel(limit);
-        self.running = Running::Demote { limit: sender };
+        self.running = Running::Demote { epoch, began_urgent: limit.urgent, limit: sender };
         let (runner, outcomes) = (self.runner.clone(), self.outcomes.clone());
         tokio::task::spawn_local(async move {
             let outcome = run_demote(&runner, &calls, limits).await;
@@ -249,7 +290,8 @@ impl Transitions {
         });
     }
 
-    fn start_follow(&mut self) {
+    /// Starts a `follow` that waits, once nothing of this node is active.
+    pub(super) fn start_follow(&mut self) {
         let free = matches!(self.running, Running::Nothing) && self.machine.borrow().is_idle();
         if let Some(facts) = self.follow.take_if(|_| free) {
             let epoch = Epoch(facts.epoch.unwrap_or_default());
@@ -271,20 +313,12 @@ impl Transitions {
         };
         let (runner, outcomes) = (self.runner.clone(), self.outcomes.clone());
         let timeout: Span = self.config.hooks.timeout;
-        let task = tokio::task::spawn_local(async move {
-            let _ = run_notify(&runner, &calls, timeout).await;
+        let (cancel, cancelled) = watch::channel(false);
+        self.running = Running::Notify { cancel };
+        tokio::task::spawn_local(async move {
+            let _ = run_notify(&runner, &calls, timeout, cancelled).await;
             let _ = outcomes.send(then);
         });
-        self.running = Running::Notify { task };
-    }
-
-    /// A promote or demote does not wait for a `follow` that hangs.
-    fn cut_notify(&mut self) {
-        if let Running::Notify { task } = &self.running {
-            task.abort();
-            info!("the running follow hook is cut short");
-            self.running = Running::Nothing;
-        }
     }
 
     /// All hooks; none when one cannot be trusted.
@@ -325,6 +359,7 @@ impl Transitions {
             role: None,
             members: known.members,
             dry_run: false,
+            run_directory: self.config.node.run_directory.display().to_string(),
         }
     }
 }
@@ -344,3 +379,6 @@ fn report_promote(result: &PromoteResult, transition: &str, begun: Moment) -> bo
 fn judged(success: bool) -> &'static str {
     if success { "all hooks succeeded" } else { "not all hooks succeeded" }
 }
+
+#[cfg(test)]
+mod tests;

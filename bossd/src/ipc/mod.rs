@@ -17,10 +17,11 @@ use crate::elector::peer::TlsMaterial;
 
 /// The largest frame: a start-up carries two files of at most 1 MiB each and three PEM files.
 const MAX_FRAME: usize = 4 * 1024 * 1024;
-/// How many messages may wait for a process that does not read: at ten a second this is minutes,
-/// and by then its permit is long over. What does not fit is dropped, which is safe: an extension
-/// that is lost ends the permit.
+/// How many messages may wait for a process that does not read. Orders and words are few; what is
+/// said again and again ([`Sender::send_if_idle`]) leaves [`KEPT_FREE`] of it to them.
 const WAITING: usize = 4096;
+/// A process that stood still for an hour must still find each order that it was given meanwhile.
+const KEPT_FREE: usize = 2048;
 
 /// From the executor to the elector.
 #[derive(Debug, Serialize, Deserialize)]
@@ -251,6 +252,14 @@ impl<T> Sender<T> {
     /// Queues a message. False when it was dropped: the other process does not read, or is gone.
     pub fn send(&self, message: T) -> bool {
         self.queue.try_send(message).is_ok()
+    }
+
+    /// Queues what will soon be said again, unless the queue is half full: what comes once must
+    /// find room. An extension that is dropped ends the permit at worst.
+    pub fn send_if_idle(&self, message: T) {
+        if self.queue.capacity() > KEPT_FREE {
+            let _ = self.send(message);
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::LazyLock;
 
 use bossd::clock::{now, pause};
 use bossd::executor::hooks::directory::{Hook, HookDirectory};
@@ -119,6 +120,7 @@ pub(crate) fn facts() -> Facts {
         role: None,
         members: vec!["alpha".to_owned(), "beta".to_owned()],
         dry_run: false,
+        run_directory: "/run/boss".to_owned(),
     }
 }
 
@@ -128,6 +130,12 @@ pub(crate) fn names(hooks: &[Hook]) -> Vec<&str> {
 
 pub(crate) fn texts(steps: &[Step]) -> Vec<String> {
     steps.iter().map(ToString::to_string).collect()
+}
+
+/// For a call that nobody cancels.
+pub(crate) fn go_on() -> watch::Receiver<bool> {
+    static NEVER: LazyLock<watch::Sender<bool>> = LazyLock::new(|| watch::channel(false).0);
+    NEVER.subscribe()
 }
 
 /// Runs a test on a runtime like the executor's; one that hangs fails.

@@ -7,7 +7,7 @@ use bossd::executor::hooks::plan::HookEvent;
 use bossd::executor::hooks::sequence::{PromoteResult, run_notify};
 use bossd::executor::hooks::tree::{become_subreaper, kill_leftovers, reap_adopted};
 
-use crate::scripts::{Bench, LONG, all_gone, end, eventually, lives, run};
+use crate::scripts::{Bench, LONG, all_gone, end, eventually, go_on, lives, run};
 
 /// Two processes in sessions of their own, whose parents have all exited.
 const SPREAD: &str = "\
@@ -86,7 +86,8 @@ fn a_service_of_a_hook_that_succeeded_lives_until_the_leftovers_are_killed() {
         assert!(services.iter().all(|pid| lives(*pid)));
 
         // A later hook that fails kills its own tree, not what was there before.
-        let steps = run_notify(&bench.runner, &bench.calls(HookEvent::Follow, None), LONG).await;
+        let steps =
+            run_notify(&bench.runner, &bench.calls(HookEvent::Follow, None), LONG, go_on()).await;
         assert!(!steps[0].outcome.is_done());
         assert!(services.iter().all(|pid| lives(*pid)));
 

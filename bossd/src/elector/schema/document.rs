@@ -3,13 +3,23 @@
 use std::collections::BTreeMap;
 
 use election::{
-    Address, Cause, Claim, ClusterState, Criterion, Drained, Epoch, Failback, HISTORY, Held,
-    HistoryEntry, HoldOff, HoldOffCause, Incarnation, Kind, Member, Members, NodeId, Paused,
-    Policy, Profile, Span, Term, Timing, Version,
+    Address, Cause, Claim, ClusterState, Drained, Epoch, HISTORY, Held, HistoryEntry, HoldOff,
+    HoldOffCause, Incarnation, Kind, LARGEST_RHO_PPM, LONGEST_HOLD_OFF, LONGEST_PROMISE,
+    MOST_MEMBERS, Member, Members, NodeId, Paused, Span, Term, Version,
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::SchemaError;
+use super::settings::{PolicyDoc, TimingDoc};
+
+/// The longest reason that a state may carry: with [`MOST_MEMBERS`] of them the state file stays
+/// below its limit. Operators are held to less (`control::interface::MAX_REASON`).
+const LONGEST_REASON: usize = 1024;
+/// The longest name that DNS knows.
+const LONGEST_HOST: usize = 253;
+/// The index grows by one per version: one above this was never counted up to, and the next ones
+/// must still fit.
+const HIGHEST_INDEX: u64 = u64::MAX / 2;
 
 /// A 128-bit id: text where people read, a number where machines do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,24 +82,6 @@ struct MemberDoc {
 struct UntilDoc {
     until: Option<u64>,
     reason: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct TimingDoc {
-    profile: String,
-    heartbeat_ns: u64,
-    lease_ns: u64,
-    fence_ns: u64,
-    rho_ppm: u32,
-    slot_ns: u64,
-    margin_ns: u64,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct PolicyDoc {
-    prefer: Vec<String>,
-    failback_after_ns: Option<u64>,
-    hold_off_ns: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -178,14 +170,26 @@ impl TryFrom<StateDoc> for ClusterState {
         if history.len() > HISTORY {
             return Err(SchemaError::value("the length of the history", history.len()));
         }
+        if hold_offs.len() > MOST_MEMBERS {
+            return Err(SchemaError::value("the number of hold-offs", hold_offs.len()));
+        }
+        if version.index > HIGHEST_INDEX {
+            return Err(SchemaError::value("the index of a version", version.index));
+        }
+        let claim: Claim = claim.try_into()?;
+        if let Claim::Held(held) = &claim
+            && held.epoch.0 > version.term
+        {
+            return Err(SchemaError::value("the epoch of a claim", held.epoch));
+        }
         Ok(Self {
             version: version.into(),
             members: Members::new(members).map_err(|e| SchemaError::value("the members", e))?,
             timing: timing.try_into()?,
             policy: policy.try_into()?,
             stay,
-            paused: paused.map(|UntilDoc { until, reason }| Paused { until, reason }),
-            claim: claim.try_into()?,
+            paused: paused.map(paused_of).transpose()?,
+            claim,
             hold_offs: hold_offs
                 .into_iter()
                 .map(hold_off)
@@ -231,9 +235,24 @@ fn member(doc: MemberDoc) -> Result<(NodeId, Member), SchemaError> {
         priority,
         incarnation: incarnation.map(|Id(i)| Incarnation(i)),
         joined,
-        drained: drained.map(|UntilDoc { until, reason }| Drained { until, reason }),
+        drained: drained.map(drained_of).transpose()?,
     };
     Ok((node(&name)?, member))
+}
+
+fn drained_of(UntilDoc { until, reason }: UntilDoc) -> Result<Drained, SchemaError> {
+    Ok(Drained { until, reason: check_reason(reason)? })
+}
+
+fn paused_of(UntilDoc { until, reason }: UntilDoc) -> Result<Paused, SchemaError> {
+    Ok(Paused { until, reason: check_reason(reason)? })
+}
+
+fn check_reason(reason: String) -> Result<String, SchemaError> {
+    if reason.len() > LONGEST_REASON || reason.chars().any(char::is_control) {
+        return Err(SchemaError::value("a reason", format!("{} bytes", reason.len())));
+    }
+    Ok(reason)
 }
 
 fn parse_address(text: &str) -> Result<Address, SchemaError> {
@@ -242,78 +261,10 @@ fn parse_address(text: &str) -> Result<Address, SchemaError> {
     }
     let bad = || SchemaError::value("an address", text);
     let (host, port) = text.rsplit_once(':').ok_or_else(bad)?;
-    if host.is_empty() || host.contains(':') {
+    if host.is_empty() || host.len() > LONGEST_HOST || host.contains(':') {
         return Err(bad());
     }
     Ok(Address::Host(host.to_owned(), port.parse().map_err(|_| bad())?))
-}
-
-impl From<&Timing> for TimingDoc {
-    fn from(timing: &Timing) -> Self {
-        let Timing { profile, heartbeat, lease, fence, rho_ppm, slot, margin } = timing;
-        Self {
-            profile: profile.name().to_owned(),
-            heartbeat_ns: heartbeat.as_nanos(),
-            lease_ns: lease.as_nanos(),
-            fence_ns: fence.as_nanos(),
-            rho_ppm: *rho_ppm,
-            slot_ns: slot.as_nanos(),
-            margin_ns: margin.as_nanos(),
-        }
-    }
-}
-
-impl TryFrom<TimingDoc> for Timing {
-    type Error = SchemaError;
-
-    fn try_from(doc: TimingDoc) -> Result<Self, SchemaError> {
-        let TimingDoc { profile, heartbeat_ns, lease_ns, fence_ns, rho_ppm, slot_ns, margin_ns } =
-            doc;
-        let known = Profile::ALL.into_iter().find(|known| known.name() == profile);
-        let timing = Self {
-            profile: known.ok_or_else(|| SchemaError::value("a profile", &profile))?,
-            heartbeat: Span::from_nanos(heartbeat_ns),
-            lease: Span::from_nanos(lease_ns),
-            fence: Span::from_nanos(fence_ns),
-            rho_ppm,
-            slot: Span::from_nanos(slot_ns),
-            margin: Span::from_nanos(margin_ns),
-        };
-        timing.check().map_err(|e| SchemaError::value("the timing", e))?;
-        Ok(timing)
-    }
-}
-
-impl From<&Policy> for PolicyDoc {
-    fn from(policy: &Policy) -> Self {
-        let Policy { prefer, failback, hold_off } = policy;
-        Self {
-            prefer: prefer.iter().map(|criterion| criterion.name().to_owned()).collect(),
-            failback_after_ns: match failback {
-                Failback::Never => None,
-                Failback::After(delay) => Some(delay.as_nanos()),
-            },
-            hold_off_ns: hold_off.as_nanos(),
-        }
-    }
-}
-
-impl TryFrom<PolicyDoc> for Policy {
-    type Error = SchemaError;
-
-    fn try_from(doc: PolicyDoc) -> Result<Self, SchemaError> {
-        let PolicyDoc { prefer, failback_after_ns, hold_off_ns } = doc;
-        let criterion = |name: String| {
-            let known = Criterion::ALL.into_iter().find(|known| known.name() == name);
-            known.ok_or_else(|| SchemaError::value("a criterion", name))
-        };
-        Ok(Self {
-            prefer: prefer.into_iter().map(criterion).collect::<Result<_, _>>()?,
-            failback: failback_after_ns
-                .map_or(Failback::Never, |ns| Failback::After(Span::from_nanos(ns))),
-            hold_off: Span::from_nanos(hold_off_ns),
-        })
-    }
 }
 
 impl From<&Claim> for ClaimDoc {
@@ -345,13 +296,15 @@ impl TryFrom<ClaimDoc> for Claim {
                 epoch,
                 fence_ns,
                 rho_ppm,
-            } => Self::Held(Held {
-                node: node(&name)?,
-                incarnation: Incarnation(incarnation),
-                epoch: Epoch(epoch),
-                fence: Span::from_nanos(fence_ns),
-                rho_ppm,
-            }),
+            } => {
+                let fence = Span::from_nanos(fence_ns);
+                // A successor waits for this long: what no timing allows would hold it off for ever.
+                if fence == Span::ZERO || fence > LONGEST_PROMISE || rho_ppm > LARGEST_RHO_PPM {
+                    return Err(SchemaError::value("the fence window of a claim", fence));
+                }
+                let (node, incarnation) = (node(&name)?, Incarnation(incarnation));
+                Self::Held(Held { node, incarnation, epoch: Epoch(epoch), fence, rho_ppm })
+            }
         })
     }
 }
@@ -379,6 +332,9 @@ fn hold_off(doc: HoldOffDoc) -> Result<(NodeId, HoldOff), SchemaError> {
         other => return Err(SchemaError::value("the cause of a hold-off", other)),
     };
     let span = Span::from_nanos(span_ns);
+    if span > LONGEST_HOLD_OFF {
+        return Err(SchemaError::value("a hold-off", span));
+    }
     Ok((node(&name)?, HoldOff { failures, span, cause, begun, ended }))
 }
 

@@ -4,6 +4,7 @@
 //! becomes a core type.
 
 pub mod document;
+mod settings;
 pub mod state_file;
 pub mod wire;
 

@@ -95,6 +95,10 @@ pub fn parse(text: &str) -> Result<Stored, StateFileError> {
     if format > FORMAT {
         return Err(StateFileError::Newer(format));
     }
+    if format == 0 {
+        // There never was one: the header has no checksum of its own.
+        return Err(StateFileError::NoHeader);
+    }
     let generation = number(words.next())?;
     let wanted = words.next().and_then(|crc| u32::from_str_radix(crc, 16).ok());
     let wanted = wanted.ok_or(StateFileError::NoHeader)?;

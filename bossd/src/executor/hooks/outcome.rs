@@ -32,7 +32,7 @@ pub enum Cut {
     Timeout,
     /// The time that it had in an urgent demote is over.
     Urgent,
-    /// It was a promote, and the executor must let go now.
+    /// It was a promote and this node must let go, or it only told something and a promote is due.
     Cancelled,
     /// Its end could not be timed.
     Clock(String),
@@ -97,7 +97,7 @@ impl fmt::Display for Cut {
         match self {
             Self::Timeout => f.write_str("it did not end within hooks.timeout"),
             Self::Urgent => f.write_str("it did not end within its time in an urgent demote"),
-            Self::Cancelled => f.write_str("this node must let go at once"),
+            Self::Cancelled => f.write_str("what is due now does not wait for it"),
             Self::Clock(error) => write!(f, "its time could not be watched: {error}"),
         }
     }

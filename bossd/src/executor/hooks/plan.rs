@@ -67,7 +67,12 @@ pub struct Facts {
     pub members: Vec<String>,
     /// Say what would be done, do nothing.
     pub dry_run: bool,
+    /// Where this instance keeps what lasts until the next boot. No other instance has the same.
+    pub run_directory: String,
 }
+
+/// By this variable the processes that hooks of an instance started are told from all others.
+pub const RUN_DIRECTORY: &str = "BOSS_RUN_DIRECTORY";
 
 /// One call of one hook, ready for a runner. The environment is this and nothing else.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -172,6 +177,7 @@ fn environment(event: HookEvent, facts: &Facts) -> Vec<(&'static str, String)> {
         role,
         members,
         dry_run,
+        run_directory,
     } = facts;
     let text = |value: &Option<String>| value.as_deref().map(one_line).unwrap_or_default();
     let flag = |value: bool| if value { "1".to_owned() } else { String::new() };
@@ -194,6 +200,7 @@ fn environment(event: HookEvent, facts: &Facts) -> Vec<(&'static str, String)> {
         ("BOSS_ROLE", text(role)),
         ("BOSS_MEMBERS", one_line(&members.join(" "))),
         ("BOSS_DRY_RUN", flag(*dry_run)),
+        (RUN_DIRECTORY, one_line(run_directory)),
     ]
 }
 
@@ -261,6 +268,7 @@ mod tests {
             role: None,
             members: vec!["alpha".to_owned(), "beta".to_owned()],
             dry_run: false,
+            run_directory: "/run/boss".to_owned(),
         }
     }
 

@@ -103,7 +103,7 @@ pub async fn run_promote(
             result = PromoteResult::PermitOver;
         } else {
             log.started.push(call.hook.clone());
-            let cut = promote_cut(now().plus(timeout), &mut cancel);
+            let cut = cut_by(now().plus(timeout), &mut cancel);
             let step = run_call(runner, &call.limited(false, timeout.as_millis()), cut).await;
             log.steps.push(step.clone());
             result = match step.outcome {
@@ -143,12 +143,20 @@ pub async fn run_demote(
 }
 
 /// Runs hooks that only learn something (follow, stop), each within `timeout`. One that fails is
-/// logged and stops nothing.
-pub async fn run_notify(runner: &Runner, calls: &[Call], timeout: Span) -> Vec<Step> {
+/// logged and stops nothing. When `cancel` becomes true (or its sender is gone) the running hook is
+/// killed at once with its tree, and those after it do not run.
+pub async fn run_notify(
+    runner: &Runner,
+    calls: &[Call],
+    timeout: Span,
+    mut cancel: watch::Receiver<bool>,
+) -> Vec<Step> {
     let mut steps = Vec::with_capacity(calls.len());
     for call in calls {
-        let deadline = now().plus(timeout);
-        let cut = async { cut_when(reached(deadline).await, Cut::Timeout) };
+        if *cancel.borrow() || cancel.has_changed().is_err() {
+            break;
+        }
+        let cut = cut_by(now().plus(timeout), &mut cancel);
         steps.push(run_call(runner, &call.limited(false, timeout.as_millis()), cut).await);
     }
     steps
@@ -180,7 +188,8 @@ fn not_run(call: &Call) -> Step {
     step
 }
 
-async fn promote_cut(deadline: Moment, cancel: &mut watch::Receiver<bool>) -> Cut {
+/// At the deadline, or when cancelled.
+async fn cut_by(deadline: Moment, cancel: &mut watch::Receiver<bool>) -> Cut {
     tokio::select! {
         reached = reached(deadline) => cut_when(reached, Cut::Timeout),
         // An error means that the sender is gone.

@@ -1,0 +1,79 @@
+//! Answers find the command that they belong to, and nobody else's.
+
+use super::*;
+
+fn waiting_for(
+    forwards: &mut Forwards,
+    leader: &str,
+) -> (u64, oneshot::Receiver<Result<Done, Refusal>>) {
+    let (reply, answer) = oneshot::channel();
+    forwards.next += 1;
+    let leader = NodeId::new(leader);
+    forwards.waiting.insert(forwards.next, Waiting::Leader { reply, leader });
+    (forwards.next, answer)
+}
+
+fn done(id: u64) -> Report {
+    let done = DoneDoc { text: "done".to_owned(), undo: None, epoch: Some(3) };
+    Report { id, result: Ok(done) }
+}
+
+#[test]
+fn an_answer_counts_only_from_the_leader_that_was_asked() {
+    let mut forwards = Forwards::new(7);
+    let (id, mut answer) = waiting_for(&mut forwards, "alpha");
+    forwards.take_report("beta", done(id));
+    forwards.take_report("alpha", done(id + 1));
+    assert!(answer.try_recv().is_err(), "nobody who counts has answered");
+    forwards.take_report("alpha", done(id));
+    assert!(answer.try_recv().expect("answered").is_ok());
+    forwards.take_report("alpha", done(id));
+}
+
+#[test]
+fn a_report_does_not_take_away_what_waits_for_this_nodes_own_core() {
+    let mut forwards = Forwards::new(7);
+    let done_here = Done { text: String::new(), undo: None, epoch: None };
+    let peer = Waiting::Peer { node: "beta".to_owned(), id: 1, done: done_here };
+    forwards.waiting.insert(5, peer);
+    forwards.take_report("gamma", done(5));
+    assert!(forwards.waiting.contains_key(&5));
+}
+
+#[test]
+fn ids_differ_from_life_to_life_and_leave_room_to_count() {
+    assert_ne!(Forwards::new(1 << 40).next, Forwards::new(1 << 50).next);
+    assert!(Forwards::new(u64::MAX).next <= u64::MAX / 2);
+}
+
+#[test]
+fn too_many_and_abandoned_commands_are_forgotten() {
+    let mut forwards = Forwards::new(7);
+    let (abandoned, answer) = waiting_for(&mut forwards, "alpha");
+    drop(answer);
+    let answers: Vec<_> = (0..UNDER_WAY + 5).map(|_| waiting_for(&mut forwards, "alpha")).collect();
+    forwards.forget_the_gone();
+    assert!(!forwards.waiting.contains_key(&abandoned));
+    assert!(forwards.waiting.len() < UNDER_WAY);
+    let (newest, _) = answers.last().expect("some");
+    assert!(forwards.waiting.contains_key(newest), "the oldest go first");
+}
+
+#[test]
+fn a_reason_that_nobody_would_take_is_refused_before_it_is_published() {
+    let drain =
+        |reason: String| CommandDoc::Drain { node: "beta".to_owned(), reason, force: false };
+    assert!(core_command(&drain("new kernel".to_owned())).is_ok());
+    assert!(core_command(&drain("a".repeat(MAX_REASON + 1))).is_err());
+    assert!(core_command(&drain("a\u{1b}[2J".to_owned())).is_err());
+    assert!(core_command(&CommandDoc::Switchover { to: "no such/name".to_owned() }).is_err());
+}
+
+#[test]
+fn a_refusal_keeps_its_kind_over_the_wire() {
+    for kind in KINDS {
+        let number = KINDS.iter().position(|known| *known == kind).expect("known");
+        assert_eq!(kind_of(u8::try_from(number).expect("few")), kind);
+    }
+    assert_eq!(kind_of(200), RefusalKind::Refused);
+}

@@ -1,0 +1,249 @@
+//! A state directory is believed whole or not at all, and what it takes is on the disk.
+
+use std::os::unix::fs::{MetadataExt, symlink};
+
+use election::{Address, Kind, Member, Members, Policy, Profile, Term, Timing};
+
+use super::*;
+
+struct Bench {
+    home: tempfile::TempDir,
+    owner: Owner,
+    unborn: ClusterState,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let member = Member {
+            address: Address::Host("alpha.example".into(), 26770),
+            kind: Kind::Voter,
+            priority: 100,
+            incarnation: None,
+            joined: 0,
+            drained: None,
+        };
+        let alpha = NodeId::new("alpha");
+        let members = Members::new([(alpha.clone(), member)]).expect("valid");
+        let timing = Timing::of(Profile::Lan);
+        Self {
+            home: tempfile::tempdir().expect("a directory"),
+            owner: Owner { cluster: ClusterId(7), node: alpha },
+            unborn: ClusterState::unborn(members, timing, Policy::default()),
+        }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.home.path().join("state-directory")
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.path().join(name)
+    }
+
+    fn open(&self) -> Result<StateDir, StateDirError> {
+        StateDir::open(&self.path(), &self.owner, &self.unborn)
+    }
+
+    /// A directory with a vote in it, closed again.
+    fn voted(&self) -> HardState {
+        let mut dir = self.open().expect("an empty directory opens");
+        let hard = self.vote(&dir, 9);
+        dir.write(hard.clone()).expect("writable");
+        hard
+    }
+
+    fn vote(&self, dir: &StateDir, term: u64) -> HardState {
+        let voted_for = Some(self.owner.node.clone());
+        HardState { term: Term(term), voted_for, ..dir.stored().hard.clone() }
+    }
+}
+
+#[test]
+fn a_first_start_has_made_its_incarnation_durable() {
+    let bench = Bench::new();
+    let first = bench.open().expect("an empty directory opens").stored().incarnation;
+    assert_eq!(bench.open().expect("it opens again").stored().incarnation, first);
+}
+
+#[test]
+fn a_vote_is_there_after_a_restart() {
+    let bench = Bench::new();
+    let hard = bench.voted();
+    assert_eq!(bench.open().expect("it opens").stored().hard, hard);
+}
+
+#[test]
+fn what_a_start_believes_it_has_written_itself() {
+    let bench = Bench::new();
+    bench.voted();
+    let before = fs::metadata(bench.file(STATE)).expect("there");
+    let generation = bench.open().expect("it opens").stored().generation;
+    let after = fs::metadata(bench.file(STATE)).expect("there");
+    // The copy of a write whose fsync failed may be in memory only: it must not be what counts.
+    assert_ne!(before.ino(), after.ino(), "the file is the old one");
+    assert_eq!(generation, 3);
+}
+
+#[test]
+fn a_state_torn_at_any_byte_is_refused_and_left_as_it_is() {
+    let bench = Bench::new();
+    bench.voted();
+    let whole = fs::read(bench.file(STATE)).expect("readable");
+    for length in 0..whole.len() {
+        fs::write(bench.file(STATE), &whole[..length]).expect("writable");
+        let refused = bench.open().err();
+        assert!(matches!(refused, Some(StateDirError::Unusable { .. })), "{length}: {refused:?}");
+        assert_eq!(fs::read(bench.file(STATE)).expect("readable"), whole[..length]);
+    }
+}
+
+#[test]
+fn a_state_with_any_bit_turned_is_refused() {
+    let bench = Bench::new();
+    bench.voted();
+    let whole = fs::read(bench.file(STATE)).expect("readable");
+    // The generation only counts writes: it is the one thing that the checksum does not cover.
+    let header: Vec<usize> =
+        whole.iter().enumerate().filter(|(_, b)| **b == b' ').map(|x| x.0).collect();
+    let generation = header[1] + 1..header[2];
+    for index in (0..whole.len()).filter(|index| !generation.contains(index)) {
+        let mut bytes = whole.clone();
+        bytes[index] ^= 1;
+        fs::write(bench.file(STATE), &bytes).expect("writable");
+        let refused = bench.open().err();
+        let said = matches!(refused, Some(StateDirError::Unusable { .. }));
+        assert!(said, "byte {index}: {refused:?}");
+    }
+}
+
+#[test]
+fn a_state_of_a_later_version_says_so() {
+    let bench = Bench::new();
+    bench.voted();
+    let text = fs::read_to_string(bench.file(STATE)).expect("readable");
+    fs::write(bench.file(STATE), text.replacen("boss-state 1 ", "boss-state 2 ", 1)).expect("ok");
+    let refused = bench.open().expect_err("newer").to_string();
+    assert!(refused.contains("written by a later version"), "{refused}");
+}
+
+#[test]
+fn a_state_of_another_node_or_cluster_is_refused_with_both_names() {
+    let bench = Bench::new();
+    bench.voted();
+    for owner in [
+        Owner { cluster: ClusterId(8), ..bench.owner.clone() },
+        Owner { node: NodeId::new("beta"), ..bench.owner.clone() },
+    ] {
+        let refused = StateDir::open(&bench.path(), &owner, &bench.unborn).expect_err("foreign");
+        assert!(matches!(refused, StateDirError::Foreign { .. }), "{refused}");
+        let wanted = format!("{} of cluster", owner.node);
+        assert!(refused.to_string().contains(&wanted), "{refused}");
+    }
+}
+
+#[test]
+fn a_missing_state_beside_a_previous_one_is_not_a_new_life() {
+    let bench = Bench::new();
+    bench.voted();
+    fs::remove_file(bench.file(STATE)).expect("there");
+    assert!(matches!(bench.open(), Err(StateDirError::Missing { .. })));
+    assert!(matches!(own_claim(&bench.path()), Err(StateDirError::Missing { .. })));
+}
+
+#[test]
+fn what_a_crash_left_of_a_write_is_passed_over() {
+    let bench = Bench::new();
+    let hard = bench.voted();
+    fs::write(bench.file(TEMPORARY), "boss-state 1 99 torn").expect("writable");
+    assert_eq!(bench.open().expect("it opens").stored().hard, hard);
+}
+
+#[test]
+fn a_second_daemon_is_kept_out_for_as_long_as_the_first_has_it() {
+    let bench = Bench::new();
+    let first = bench.open().expect("it opens");
+    assert!(matches!(bench.open(), Err(StateDirError::InUse(_))));
+    drop(first);
+    bench.open().expect("it is free again");
+}
+
+#[test]
+fn a_full_disk_refuses_a_write_and_the_old_state_stands() {
+    let bench = Bench::new();
+    let hard = bench.voted();
+    let mut dir = bench.open().expect("it opens");
+    // To write to this device is to write to a full disk.
+    symlink("/dev/full", bench.file(TEMPORARY)).expect("a link");
+    let (stands, error) = dir.write(bench.vote(&dir, 10)).expect_err("full");
+    assert!(stands, "{error}");
+    assert_eq!(dir.stored().hard, hard);
+    drop(dir);
+    // Full at the start too: what is there is made sure of, and it opens.
+    assert_eq!(bench.open().expect("it opens").stored().hard, hard);
+    fs::remove_file(bench.file(TEMPORARY)).expect("there");
+    let mut dir = bench.open().expect("it opens");
+    let next = bench.vote(&dir, 11);
+    dir.write(next.clone()).expect("there is room again");
+    drop(dir);
+    assert_eq!(bench.open().expect("it opens").stored().hard, next);
+}
+
+#[test]
+fn a_failed_fsync_is_final() {
+    let bench = Bench::new();
+    bench.voted();
+    let mut dir = bench.open().expect("it opens");
+    // This device takes every write and cannot be synced.
+    symlink("/dev/null", bench.file(TEMPORARY)).expect("a link");
+    let (stands, error) = dir.write(bench.vote(&dir, 10)).expect_err("no fsync");
+    assert!(!stands, "{error}");
+}
+
+#[test]
+fn a_storage_thread_says_of_each_write_what_became_of_it() {
+    let bench = Bench::new();
+    let dir = bench.open().expect("it opens");
+    let (first, second) = (bench.vote(&dir, 5), bench.vote(&dir, 6));
+    let (sender, mut said) = tokio::sync::mpsc::unbounded_channel();
+    let storage = Storage::spawn(dir, sender).expect("a thread");
+    storage.write(Write { generation: 1, hard: first.clone() });
+    let done = said.blocking_recv();
+    let durable = Written { generation: 1, durable: true };
+    assert!(matches!(done, Some(StorageEvent::Done { written, .. }) if written == durable));
+    symlink("/dev/full", bench.file(TEMPORARY)).expect("a link");
+    storage.write(Write { generation: 2, hard: second.clone() });
+    let refused = said.blocking_recv();
+    let not = Written { generation: 2, durable: false };
+    assert!(
+        matches!(refused, Some(StorageEvent::Done { written, refused: Some(_), .. }) if written == not)
+    );
+    fs::remove_file(bench.file(TEMPORARY)).expect("there");
+    symlink("/dev/null", bench.file(TEMPORARY)).expect("a link");
+    storage.write(Write { generation: 3, hard: second });
+    assert!(matches!(said.blocking_recv(), Some(StorageEvent::Broken(_))));
+    drop(storage);
+    assert!(said.blocking_recv().is_none(), "the thread has ended");
+    fs::remove_file(bench.file(TEMPORARY)).expect("there");
+    assert_eq!(bench.open().expect("it opens").stored().hard, first);
+}
+
+#[test]
+fn an_own_claim_is_found_by_node_and_incarnation() {
+    let bench = Bench::new();
+    assert_eq!(own_claim(&bench.path()).expect("no directory"), None);
+    let mut dir = bench.open().expect("it opens");
+    let incarnation = dir.stored().incarnation;
+    for (life, found) in [(incarnation, Some(election::Epoch(4))), (Incarnation(1), None)] {
+        let mut state = bench.unborn.clone();
+        state.version = election::Version { term: Term(4), index: 2 };
+        state.claim = election::Claim::Held(election::Held {
+            node: bench.owner.node.clone(),
+            incarnation: life,
+            epoch: election::Epoch(4),
+            fence: Span::from_millis(800),
+            rho_ppm: 5_000,
+        });
+        dir.write(HardState { state: state.into(), ..bench.vote(&dir, 4) }).expect("writable");
+        assert_eq!(own_claim(&bench.path()).expect("readable"), found);
+    }
+}

@@ -1,0 +1,80 @@
+//! What the hooks of an executor that died are still doing. Its children were given to another
+//! parent, so they are found by the run directory in their environment, which one instance alone
+//! has. A promote hook that goes on must be ended before the demote: it would act afterwards.
+
+use std::path::Path;
+
+use election::Span;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tracing::{error, warn};
+
+use super::hooks::plan::RUN_DIRECTORY;
+use crate::clock;
+
+/// As much as the kill of a hook's tree gets.
+const KILL_WITHIN: Span = Span::from_millis(40);
+/// Long enough for a killed process to end, short beside the whole.
+const BETWEEN_WALKS: Span = Span::from_millis(1);
+
+/// Ends all that hooks of this instance left running, services too, as the service manager does
+/// with a unit's control group. For the holder of the instance's lock, which runs no hook yet.
+pub(super) async fn end(run_directory: &Path) {
+    let give_up = clock::now().plus(KILL_WITHIN);
+    let mut told = false;
+    loop {
+        let left = find(run_directory);
+        if left.is_empty() {
+            return;
+        }
+        if give_up.over_when_either(clock::now()) {
+            error!("hooks of the last run outlive SIGKILL: processes {left:?} (see ps -l)");
+            return;
+        }
+        if !std::mem::replace(&mut told, true) {
+            warn!("hooks of the last run still run: processes {left:?} are killed");
+        }
+        for pid in left {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        }
+        let _ = clock::pause(BETWEEN_WALKS).await;
+    }
+}
+
+/// A process that has ended, or is not ours to look at, shows no environment.
+fn find(run_directory: &Path) -> Vec<i32> {
+    let wanted = format!("{RUN_DIRECTORY}={}", run_directory.display());
+    let Ok(processes) = std::fs::read_dir("/proc") else { return Vec::new() };
+    let pids = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    pids.filter(|pid: &i32| pid.cast_unsigned() != std::process::id())
+        .filter(|pid| {
+            let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+            environment.split(|byte| *byte == 0).any(|variable| variable == wanted.as_bytes())
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    fn sleeper(run_directory: &Path) -> std::process::Child {
+        let mut command = Command::new("sleep");
+        command.arg("60").env_clear().env(RUN_DIRECTORY, run_directory).stdout(Stdio::null());
+        command.env("PATH", "/usr/bin:/bin").spawn().expect("sleep is everywhere")
+    }
+
+    #[tokio::test]
+    async fn a_hook_of_a_dead_executor_is_ended_and_that_of_another_instance_is_not() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (ours, theirs) = (directory.path().join("run"), directory.path().join("run2"));
+        let (mut hook, mut other) = (sleeper(&ours), sleeper(&theirs));
+        end(&ours).await;
+        assert!(hook.wait().expect("our child").code().is_none(), "killed, not ended by itself");
+        assert!(other.try_wait().expect("our child").is_none(), "still running");
+        other.kill().expect("our child");
+        other.wait().expect("our child");
+    }
+}

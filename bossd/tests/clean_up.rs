@@ -1,0 +1,128 @@
+//! `bossd --clean-up` as a process: what a dead executor left is let go, and said truly.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use bossd::clock::now;
+use bossd::executor::marker::MarkerFile;
+use bossd::sysexits;
+use election::{Epoch, Marker, Permit, Span};
+use nix::fcntl::{Flock, FlockArg};
+
+const FENCE: Span = Span::from_millis(800);
+
+struct Bench {
+    home: tempfile::TempDir,
+}
+
+impl Bench {
+    /// With a `demote` hook that ends with `status`, and `more` in [hooks].
+    fn new(status: u8, more: &str) -> Self {
+        let bench = Self { home: tempfile::tempdir().unwrap() };
+        for name in ["hooks.d", "run"] {
+            fs::create_dir(bench.path(name)).unwrap();
+        }
+        let member = "[cluster]\nname = \"web\"\n[[member]]\nname = \"alpha\"\n";
+        let cluster = format!("{member}address = \"127.0.0.1:26771\"\n");
+        fs::write(bench.path("cluster.toml"), cluster).unwrap();
+        let node = format!(
+            "[node]\nname = \"alpha\"\nrun-directory = \"run\"\nstate-directory = \"state\"\n\
+             [hooks]\ndirectory = \"hooks.d\"\n{more}"
+        );
+        fs::write(bench.path("node.toml"), node).unwrap();
+        let log = bench.path("log");
+        let hook = format!("#!/bin/sh\necho $1 >>{}\nexit {status}\n", log.display());
+        fs::write(bench.path("hooks.d/10-a"), hook).unwrap();
+        let executable = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(bench.path("hooks.d/10-a"), executable).unwrap();
+        bench
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.home.path().join(name)
+    }
+
+    fn marker(&self) -> MarkerFile {
+        MarkerFile::new(&self.path("run"))
+    }
+
+    fn acted(self) -> Self {
+        let permit = Permit { epoch: Epoch(7), until: now(), fence: FENCE };
+        self.marker().write_acting(permit).unwrap();
+        self
+    }
+
+    fn clean_up(&self) -> u8 {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bossd"));
+        command.arg("--clean-up").arg("--config").arg(self.path("cluster.toml"));
+        let status = command.stdin(Stdio::null()).status().unwrap();
+        u8::try_from(status.code().expect("not killed")).unwrap()
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.path("log")).unwrap_or_default()
+    }
+}
+
+#[test]
+fn what_was_left_standing_is_demoted_and_recorded_as_gone() {
+    let bench = Bench::new(0, "").acted();
+    assert_eq!(bench.clean_up(), sysexits::OK);
+    assert_eq!(bench.log(), "demote\n");
+    assert_eq!(bench.marker().read(), Marker::Idle { epoch: Epoch(7) });
+    assert_eq!(bench.clean_up(), sysexits::OK);
+    assert_eq!(bench.log(), "demote\n", "there is nothing left to do");
+}
+
+#[test]
+fn a_clean_up_that_cannot_let_go_ends_says_so_and_leaves_the_record() {
+    let bench = Bench::new(1, "").acted();
+    assert_eq!(bench.clean_up(), sysexits::SOFTWARE);
+    assert_eq!(bench.marker().read(), Marker::Acting { epoch: Epoch(7), fence: FENCE });
+}
+
+#[test]
+fn an_escalation_command_that_succeeds_has_let_go() {
+    let command = "on-fence-failure = \"command\"\nescalation-command = [\"/bin/true\"]\n\
+                   escalation-timeout = \"200ms\"\n";
+    let bench = Bench::new(1, command).acted();
+    assert_eq!(bench.clean_up(), sysexits::OK);
+    assert_eq!(bench.marker().read(), Marker::Idle { epoch: Epoch(7) });
+}
+
+#[test]
+fn a_hook_that_a_dead_executor_left_running_is_ended_before_the_demote() {
+    let bench = Bench::new(0, "").acted();
+    let mut sleep = Command::new("sleep");
+    sleep.arg("60").env("BOSS_RUN_DIRECTORY", bench.path("run"));
+    let mut promote = sleep.spawn().unwrap();
+    assert_eq!(bench.clean_up(), sysexits::OK);
+    let ended = promote.try_wait().unwrap();
+    promote.kill().unwrap();
+    promote.wait().unwrap();
+    assert!(ended.is_some(), "it would have acted after the demote");
+}
+
+#[test]
+fn a_state_that_cannot_be_believed_counts_as_a_claim() {
+    let bench = Bench::new(0, "");
+    assert_eq!(bench.clean_up(), sysexits::OK);
+    assert_eq!(bench.log(), "", "nothing was ever promoted");
+    fs::create_dir_all(bench.path("state")).unwrap();
+    fs::write(bench.path("state/state"), "torn").unwrap();
+    fs::remove_file(bench.marker().path()).ok();
+    assert_eq!(bench.clean_up(), sysexits::OK);
+    assert_eq!(bench.log(), "demote\n");
+}
+
+#[test]
+fn a_clean_up_beside_a_living_executor_does_nothing() {
+    let bench = Bench::new(0, "").acted();
+    let lock = fs::File::create(bench.path("run/lock")).unwrap();
+    let lock = Flock::lock(lock, FlockArg::LockExclusive).unwrap();
+    assert_eq!(bench.clean_up(), sysexits::BUSY);
+    assert_eq!(bench.log(), "");
+    drop(lock);
+}
