@@ -151,7 +151,7 @@ fn a_drain_says_what_it_did_and_how_to_undo_it() {
     expect(&output, 0, "beta is drained\nundo: bossctl undrain beta\n");
     let call = daemon.calls().remove(0);
     assert_eq!(call.method, "io.boss.Cluster.Drain");
-    assert_eq!(call.parameters, json!({ "node": null, "reason": "new disk" }));
+    assert_eq!(call.parameters, json!({ "node": null, "reason": "new disk", "force": false }));
 }
 
 #[test]
@@ -165,13 +165,21 @@ fn force_resign_is_resign_with_force() {
 
 #[test]
 fn a_switchover_that_waits_ends_when_the_new_boss_acts() {
-    let statuses = ["alpha", "alpha", "beta"].map(|boss| Reply {
+    let seen = |boss: &str, epoch: u64| Reply {
         continues: true,
-        ..status_with(|status| status["boss"]["node"] = boss.into())
-    });
-    let daemon = Daemon::new(vec![vec![done("alpha hands over")], statuses.to_vec()]);
-    let output = bossctl(&daemon.socket(), &["switchover", "--to", "beta", "--wait"]);
-    expect(&output, 0, "beta became boss, epoch 1790000007");
+        ..status_with(|status| {
+            status["boss"]["node"] = boss.into();
+            status["boss"]["epoch"] = epoch.into();
+        })
+    };
+    let old = seen("alpha", 1_790_000_007);
+    let wait = ["switchover", "--to", "beta", "--wait"];
+    let elsewhere = vec![old.clone(), seen("gamma", 1_790_000_008)];
+    let daemon = Daemon::new(vec![vec![done("alpha hands over")], elsewhere]);
+    expect(&bossctl(&daemon.socket(), &wait), 1, "gamma is, epoch 1790000008");
+    let there = vec![old.clone(), old, seen("beta", 1_790_000_008)];
+    let daemon = Daemon::new(vec![vec![done("alpha hands over")], there]);
+    expect(&bossctl(&daemon.socket(), &wait), 0, "beta became boss, epoch 1790000008");
     let calls = daemon.calls();
     assert_eq!(calls[0].parameters, json!({ "to": "beta" }));
     assert!(calls[1].more);
