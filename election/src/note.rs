@@ -193,9 +193,9 @@ impl fmt::Display for Note {
             Self::Refreshed { term, rule } => write!(f, "moved to term {term}, {rule}"),
             Self::Committed { version } => write!(f, "version {version} is committed"),
             Self::HeldOff { node, cause, span } => {
-                write!(f, "{node} is held off for {span}: {cause}")
+                write!(f, "holds {node} off for {span}: {cause}")
             }
-            Self::HoldOffEnded { node } => write!(f, "the hold-off of {node} is over"),
+            Self::HoldOffEnded { node } => write!(f, "ends the hold-off of {node}"),
             Self::UnknownIncarnation { node, incarnation, known } => write!(
                 f,
                 "{node} comes with incarnation {incarnation}, the cluster knows {}: its state \

@@ -22,7 +22,9 @@ use crate::ipc::{self, HookFacts, ToElector, ToExecutor, transition_id};
 use crate::sysexits;
 
 /// A new picture for status at least this often, so that its times are true.
-const PICTURE: Span = Span::from_millis(500);
+const PICTURE: Span = Span::from_millis(100);
+/// The executor hears at least this often from an elector that lives.
+const SIGN_OF_LIFE: Span = Span::from_secs(1);
 /// Where events come from.
 pub struct Inputs {
     /// The peer layer.
@@ -47,6 +49,8 @@ pub struct Driver {
     /// When the timer should fire; how late it did is the loop's gap.
     armed: Moment,
     pictured: Option<Moment>,
+    /// What the service manager was told last, and when.
+    one_line: (String, Moment),
     unborn: bool,
     executor_gone: bool,
     end: Option<u8>,
@@ -85,6 +89,7 @@ impl Driver {
             alarm: Alarm::new()?,
             armed: clock::now(),
             pictured: None,
+            one_line: (String::new(), Moment::default()),
             unborn,
             executor_gone: false,
             end: None,
@@ -153,10 +158,8 @@ impl Driver {
                 self.node.handle_lost(clock::now(), &NodeId::new(&peer));
                 self.pictured = None;
             }
-            PeerEvent::Refused { peer, address, reason } => {
-                let who = peer.unwrap_or_else(|| "a stranger".to_owned());
-                warn!("no connection with {who} ({address}): {reason}");
-            }
+            // The peer layer has told the log; status shows it by the link's last error.
+            PeerEvent::Refused { .. } => self.pictured = None,
         }
     }
 
@@ -338,8 +341,17 @@ impl Driver {
             self.peers.born();
         }
         let status = self.background.paint(now, &snapshot, &self.peers.links());
-        self.executor.send_if_idle(ToExecutor::Status(Background::one_line(&status)));
+        self.tell_service_manager(now, Background::one_line(&status));
         self.status.send_replace(Arc::new(status));
+    }
+
+    /// When it changes, and once a second as a sign of life.
+    fn tell_service_manager(&mut self, now: Moment, line: String) {
+        let (said, at) = &self.one_line;
+        if *said != line || at.plus(SIGN_OF_LIFE).over_when_either(now) {
+            self.executor.send_if_idle(ToExecutor::Status(line.clone()));
+            self.one_line = (line, now);
+        }
     }
 
     fn arm(&mut self) -> std::io::Result<()> {

@@ -57,9 +57,18 @@ impl StartError {
     fn status(&self) -> u8 {
         match self {
             Self::Config(_) | Self::Identity(_) | Self::Listen { .. } => sysexits::CONFIG,
-            Self::StateDir(StateDirError::InUse(_)) => sysexits::BUSY,
+            Self::StateDir(StateDirError::InUse { .. }) => sysexits::BUSY,
             Self::StateDir(StateDirError::Io { .. }) => sysexits::IO,
             Self::StateDir(_) => sysexits::DATA,
+            // Another program has the port, or the address is of another host.
+            Self::Peers(PeerError::Listen { source, .. })
+                if matches!(
+                    source.kind(),
+                    io::ErrorKind::AddrInUse | io::ErrorKind::AddrNotAvailable
+                ) =>
+            {
+                sysexits::CONFIG
+            }
             Self::Peers(_) | Self::System { .. } | Self::NoStart => sysexits::SYSTEM,
         }
     }

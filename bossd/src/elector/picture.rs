@@ -1,7 +1,7 @@
 //! What status shows: the node's snapshot, the links and what the driver has learned, painted
 //! into one [`Status`] document. Read-only; nothing is decided here.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use control::model::{self, Status};
 use election::{
@@ -73,6 +73,11 @@ impl Background {
     /// cluster.toml.
     pub fn config_file(&self) -> PathBuf {
         self.config.files.first().cloned().unwrap_or_default()
+    }
+
+    /// Where the executor's marker is.
+    pub fn run_directory(&self) -> &Path {
+        &self.config.node.run_directory
     }
 
     /// Whether this process cleans up after a dead executor.

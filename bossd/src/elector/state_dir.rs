@@ -55,10 +55,16 @@ pub enum StateDirError {
     },
     /// Another daemon has it.
     #[error(
-        "{0}: another bossd uses this state directory. Two instances need two directories \
-         ([node] state-directory)"
+        "{path}: another bossd uses this state directory (pid {pid}). Two instances need two \
+         directories ([node] state-directory). If it is an elector that outlived its executor, run \
+         `bossd --clean-up` first; when that does not end it, kill -9 {pid}"
     )]
-    InUse(PathBuf),
+    InUse {
+        /// The lock.
+        path: PathBuf,
+        /// Who holds it, as it said.
+        pid: String,
+    },
     /// The state file cannot be believed.
     #[error(
         "{path}: {error}. This node gives no vote rather than guess what it had promised. {}",
@@ -215,14 +221,38 @@ fn create_directory(path: &Path) -> Result<(), StateDirError> {
 
 fn lock(path: &Path) -> Result<Flock<File>, StateDirError> {
     let path = path.join(LOCK);
-    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
-    let file = file.map_err(io_error(&path, "opening the lock"))?;
-    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-        Ok(lock) => Ok(lock),
-        Err((_, Errno::EWOULDBLOCK)) => Err(StateDirError::InUse(path)),
-        Err((_, errno)) => Err(io_error(&path, "locking")(errno.into())),
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .read(true)
+        .write(true)
+        .mode(0o600)
+        .open(&path);
+    let mut file = file.map_err(io_error(&path, "opening the lock"))?;
+    let give_up = clock::now().plus(LEAVING);
+    loop {
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(mut lock) => {
+                // For whoever finds it locked; a line that is not there harms nothing.
+                let _ = lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id()));
+                return Ok(lock);
+            }
+            Err((back, Errno::EWOULDBLOCK)) if !give_up.over_when_either(clock::now()) => {
+                std::thread::sleep(BETWEEN_TRIES);
+                file = back;
+            }
+            Err((_, Errno::EWOULDBLOCK)) => {
+                let pid = fs::read_to_string(&path).unwrap_or_default();
+                return Err(StateDirError::InUse { path, pid: pid.trim().to_owned() });
+            }
+            Err((_, errno)) => return Err(io_error(&path, "locking")(errno.into())),
+        }
     }
 }
+
+/// An elector whose executor died may be about to leave: its lock is waited for this long.
+const LEAVING: Span = Span::from_secs(2);
+const BETWEEN_TRIES: std::time::Duration = std::time::Duration::from_millis(20);
 
 /// None when the directory has never held a state.
 fn read(directory: &Path) -> Result<Option<Stored>, StateDirError> {

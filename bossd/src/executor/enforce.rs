@@ -15,6 +15,7 @@ use tracing::{debug, error, warn};
 use stop::Stopping;
 
 use super::marker::MarkerFile;
+use super::readiness::Readiness;
 use super::supervise::{Elector, Restart, Restarts};
 use super::transition::{Outcome, Transitions};
 use super::{Environment, escalate};
@@ -43,6 +44,9 @@ pub struct Daemon {
     recorded: bool,
     /// The elector was told of an alarm that has not ended.
     alarmed: bool,
+    readiness: Readiness,
+    /// When the elector said something last.
+    heard: Moment,
     alarm: Alarm,
 }
 
@@ -74,6 +78,7 @@ impl Daemon {
         marker: MarkerFile,
     ) -> io::Result<Self> {
         let recorded = !machine.is_idle();
+        let readiness = Readiness::new(environment.config.clone());
         let machine = Rc::new(RefCell::new(machine));
         let (sender, outcomes) = mpsc::unbounded_channel();
         let transitions = Transitions::new(&environment, machine.clone(), sender);
@@ -91,6 +96,8 @@ impl Daemon {
             serving: false,
             recorded,
             alarmed: false,
+            readiness,
+            heard: clock::now(),
             alarm: Alarm::new()?,
         })
     }
@@ -143,7 +150,7 @@ impl Daemon {
             Event::Signal(Signal::Hangup) => {
                 warn!("this version does not reload: restart bossd to take a new configuration");
             }
-            Event::Time => {}
+            Event::Time => self.look_after_elector(now),
         }
         if let Stopping::Asked { until } = self.stopping
             && until.over_when_either(now)
@@ -153,7 +160,22 @@ impl Daemon {
         }
     }
 
+    /// Tells a running elector when the hooks' state has changed, and ends one that hangs: its
+    /// permit is long over, and a new one can take part again.
+    fn look_after_elector(&mut self, now: Moment) {
+        let Some(elector) = &mut self.elector else { return };
+        // BOTH clocks: a suspend is no silence.
+        if self.serving && self.heard.plus(SILENCE).over_when_both(now) {
+            error!("the elector has said nothing for {SILENCE}: it is ended");
+            self.heard = now;
+            elector.kill();
+        } else if let Some(ready) = self.readiness.look_again(now) {
+            self.tell(ToElector::Ready(ready));
+        }
+    }
+
     fn handle_message(&mut self, now: Moment, message: ToExecutor) {
+        self.heard = now;
         match message {
             ToExecutor::Promote { permit, facts } => {
                 self.transitions.learn(facts);
@@ -335,8 +357,10 @@ impl Daemon {
         }
         self.restart_at = None;
         let last_epoch = self.machine.borrow().last_epoch();
-        match self.environment.spawn_elector(last_epoch) {
+        let ready = self.readiness.look(clock::now());
+        match self.environment.spawn_elector(last_epoch, ready) {
             Ok(elector) => {
+                self.heard = clock::now();
                 self.machine.borrow_mut().handle_channel_opened();
                 self.elector = Some(elector);
             }
@@ -361,6 +385,8 @@ impl Daemon {
     }
 }
 
+/// An elector says something once a second; after this long it hangs.
+const SILENCE: Span = Span::from_secs(10);
 /// Nothing waits longer than this, so that a clock that jumps is noticed.
 const IDLE: Span = Span::from_secs(1);
 

@@ -9,23 +9,24 @@ mod escalate;
 pub mod hooks;
 mod leftovers;
 pub mod marker;
+mod readiness;
 pub mod supervise;
 mod transition;
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown, lchown};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown, lchown};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use election::{Epoch, Executor, Span};
+use election::{Epoch, Executor, Marker, Span};
 use nix::fcntl::{Flock, FlockArg};
 use nix::unistd::{Gid, Group, Uid, User};
 use rustls_pki_types::UnixTime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use crate::clock;
 use crate::config::{self, Config, OnFenceFailure, Sources};
@@ -34,7 +35,6 @@ use crate::elector::state_dir;
 use crate::ipc::{StartUp, ToElector};
 use crate::{logging, sysexits};
 use enforce::{Daemon, Signal};
-use hooks::directory::HookDirectory;
 use hooks::runner::{Runner, direct::Direct};
 use hooks::tree::{Spared, become_subreaper};
 use marker::MarkerFile;
@@ -189,11 +189,22 @@ fn tls_material(config: &Config) -> Result<TlsMaterial, StartError> {
         Ok::<_, StartError>(TlsFile { path: path.clone(), pem })
     };
     let tls = &config.tls;
+    refuse_open_key(&tls.key)?;
     Ok(TlsMaterial {
         ca: read(&tls.ca)?,
         certificate: read(&tls.certificate)?,
         key: read(&tls.key)?,
     })
+}
+
+/// A key that every user of the host can read proves nothing.
+fn refuse_open_key(path: &Path) -> Result<(), StartError> {
+    let open = fs::metadata(path).is_ok_and(|key| key.mode() & 0o007 != 0);
+    if !open {
+        return Ok(());
+    }
+    let error = io::Error::other("every user of this host can read this key");
+    Err(file(path, "chmod 600 it, and issue another one if somebody may have")(error))
 }
 
 /// The elector owns its state; only the executor may be able to create the directory.
@@ -253,7 +264,12 @@ async fn daemon(environment: Environment) -> Result<Daemon, StartError> {
         || Executor::start(clock::now(), found, claim, fence, escalation, config.hooks.timeout);
     let mut machine = start();
     if !machine.is_idle() {
-        warn!("the last run may have left something standing ({found:?}): demoting first");
+        let was = match found {
+            Marker::Acting { epoch, .. } => format!("it was boss, epoch {epoch}"),
+            Marker::Unreadable => format!("{} cannot be read", marker.path().display()),
+            Marker::Idle { .. } | Marker::Missing => "it had claimed to be boss".to_owned(),
+        };
+        warn!("the last run may have left something standing ({was}): demoting first");
         leftovers::end(&config.node.run_directory).await;
         machine = start();
     }
@@ -270,7 +286,7 @@ fn own_claim(config: &Config) -> Option<Epoch> {
 }
 
 impl Environment {
-    fn spawn_elector(&self, last_epoch: Epoch) -> io::Result<Elector> {
+    fn spawn_elector(&self, last_epoch: Epoch, ready: Result<(), String>) -> io::Result<Elector> {
         let serving = self.serving.as_ref().ok_or(io::ErrorKind::Unsupported)?;
         let elector = Elector::spawn(serving.user.as_ref(), &serving.control, &self.spared)?;
         let under_systemd = std::env::var_os("INVOCATION_ID").is_some();
@@ -279,27 +295,11 @@ impl Environment {
             host_name: self.host_name.clone(),
             tls: serving.tls.clone(),
             last_epoch: last_epoch.0,
-            ready: self.hooks_in_order(),
+            ready,
             executor_pid: std::process::id(),
             cleans_up: serving.user.is_none() && !under_systemd,
         })));
         Ok(elector)
-    }
-
-    /// Whether every hook can be trusted.
-    fn hooks_in_order(&self) -> Result<(), String> {
-        let directory =
-            HookDirectory::read(&self.config.hooks.directory).map_err(|error| error.to_string())?;
-        for skipped in &directory.skipped {
-            info!("{} is not a hook: {}", skipped.path.display(), skipped.reason);
-        }
-        for refused in &directory.refused {
-            error!("{} is refused: {}", refused.path.display(), refused.reason);
-        }
-        match directory.refused.first() {
-            None => Ok(()),
-            Some(refused) => Err(format!("{}: {}", refused.path.display(), refused.reason)),
-        }
     }
 }
 

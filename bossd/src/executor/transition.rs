@@ -18,6 +18,7 @@ use super::hooks::sequence::{
     DemoteLimit, PromoteResult, StepLog, run_demote, run_notify, run_promote,
 };
 use super::hooks::tree::{self, Spared};
+use super::readiness::read_hooks;
 use crate::clock;
 use crate::config::Config;
 use crate::ipc::{HookFacts, transition_id};
@@ -326,7 +327,7 @@ impl Transitions {
         let directory = self.read_directory()?;
         match directory.refused.first() {
             None => Ok(directory.hooks),
-            Some(refused) => Err(format!("{}: {}", refused.path.display(), refused.reason)),
+            Some(refused) => Err(refused.reason.to_string()),
         }
     }
 
@@ -336,7 +337,7 @@ impl Transitions {
     }
 
     fn read_directory(&self) -> Result<HookDirectory, String> {
-        HookDirectory::read(&self.config.hooks.directory).map_err(|error| error.to_string())
+        read_hooks(&self.config)
     }
 
     fn facts_for(&self, event: HookEvent, epoch: Epoch, state: HookState) -> Facts {

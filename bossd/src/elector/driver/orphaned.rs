@@ -1,18 +1,21 @@
 //! What an elector does whose executor has died (protocol.md 4): leave if nothing of this node can
 //! be active, else hold the lease until somebody has cleaned up.
 
-use election::{Command, Phase, Span, Word};
+use election::{Command, Marker, Phase, Span, Word};
 use tokio::process;
 use tokio::sync::mpsc;
 use tracing::{error, info};
 
 use super::Driver;
 use crate::clock;
+use crate::executor::marker::MarkerFile;
 use crate::executor::supervise::OWN_PROGRAM;
 use crate::sysexits;
 
 /// How often a clean-up after a dead executor is tried again while the lease is held.
 const CLEAN_UP_AGAIN: Span = Span::from_secs(1);
+/// How often the marker is looked at while somebody else is to clean up.
+const MARKER_AGAIN: Span = Span::from_millis(100);
 
 impl Driver {
     /// The executor is gone. What it did may stand, so the lease is held until somebody has
@@ -29,8 +32,27 @@ impl Driver {
             error!("the executor is gone: cleaning up what it may have left standing");
             self.clean_up(cleaned, Span::ZERO);
         } else {
-            error!("the executor is gone: holding the lease until the service manager cleans up");
+            let text = "the executor is gone, what it did may stand, and this elector has no rights \
+                        to clean up: the lease is held until somebody does. Run `bossd --clean-up` \
+                        as root, then start bossd again";
+            error!("{text}");
+            self.background.set_alarm(Some(text.to_owned()));
+            self.watch_marker(cleaned);
         }
+    }
+
+    /// Whoever cleans up, the service manager or a person, leaves the marker "idle" (X5).
+    fn watch_marker(&self, cleaned: &mpsc::UnboundedSender<bool>) {
+        let marker = MarkerFile::new(self.background.run_directory());
+        let (last, cleaned) = (self.node.last_permit(), cleaned.clone());
+        tokio::spawn(async move {
+            while clock::pause(MARKER_AGAIN).await.is_ok() {
+                if matches!(marker.read(), Marker::Idle { epoch } if epoch >= last) {
+                    let _ = cleaned.send(true);
+                    return;
+                }
+            }
+        });
     }
 
     fn clean_up(&self, cleaned: &mpsc::UnboundedSender<bool>, delay: Span) {

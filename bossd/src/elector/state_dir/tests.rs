@@ -162,7 +162,7 @@ fn what_a_crash_left_of_a_write_is_passed_over() {
 fn a_second_daemon_is_kept_out_for_as_long_as_the_first_has_it() {
     let bench = Bench::new();
     let first = bench.open().expect("it opens");
-    assert!(matches!(bench.open(), Err(StateDirError::InUse(_))));
+    assert!(matches!(bench.open(), Err(StateDirError::InUse { .. })));
     drop(first);
     bench.open().expect("it is free again");
 }
