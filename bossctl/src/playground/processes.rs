@@ -158,6 +158,13 @@ mod tests {
             .stdin(Stdio::null())
             .spawn()
             .expect("a shell");
+        // The kernel lets spawn return a moment before the new program's environment can be read.
+        for _ in 0..LOOKS_AFTER_KILL {
+            if !of(dir.path()).is_empty() {
+                break;
+            }
+            std::thread::sleep(BETWEEN_LOOKS);
+        }
         assert!(!of(dir.path()).is_empty());
         assert!(of(&dir.path().join("beta")).is_empty());
         kill(dir.path());
