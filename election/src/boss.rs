@@ -5,6 +5,7 @@
 use std::fmt;
 
 use crate::cluster_state::{Failback, Held, HoldOffCause};
+use crate::eligibility::Ineligible;
 use crate::id::{Epoch, NodeId, Term};
 use crate::leader::{Ground, Leader};
 use crate::moment::{Moment, Span};
@@ -283,7 +284,9 @@ impl Node {
 
     /// A boss that may no longer be one, or that a better node should replace, lets go.
     fn give_up_if_due(&mut self, now: Moment) {
-        if self.ineligible(&self.me, now).is_some() {
+        // A boss whose hooks are not in order stays: to let go it would need them.
+        let ineligible = self.ineligible(&self.me, now);
+        if ineligible.is_some_and(|why| why != Ineligible::NotReady) {
             let reason = if self.leaving { Reason::Leaving } else { Reason::Ineligible };
             self.give_up(None, reason);
         } else if let Some(to) = self.failback_due(now) {

@@ -47,6 +47,8 @@ pub struct Daemon {
     readiness: Readiness,
     /// When the elector said something last.
     heard: Moment,
+    /// When this loop turned last.
+    turned: Moment,
     alarm: Alarm,
 }
 
@@ -98,6 +100,7 @@ impl Daemon {
             alarmed: false,
             readiness,
             heard: clock::now(),
+            turned: clock::now(),
             alarm: Alarm::new()?,
         })
     }
@@ -150,8 +153,9 @@ impl Daemon {
             Event::Signal(Signal::Hangup) => {
                 warn!("this version does not reload: restart bossd to take a new configuration");
             }
-            Event::Time => self.look_after_elector(now),
+            Event::Time => {}
         }
+        self.look_after_elector(now);
         if let Stopping::Asked { until } = self.stopping
             && until.over_when_either(now)
         {
@@ -163,6 +167,11 @@ impl Daemon {
     /// Tells a running elector when the hooks' state has changed, and ends one that hangs: its
     /// permit is long over, and a new one can take part again.
     fn look_after_elector(&mut self, now: Moment) {
+        let turned = std::mem::replace(&mut self.turned, now);
+        if turned.plus(IDLE.times(2)).over_when_either(now) {
+            // This process stood still itself: what the elector said meanwhile is not read yet.
+            self.heard = now;
+        }
         let Some(elector) = &mut self.elector else { return };
         // BOTH clocks: a suspend is no silence.
         if self.serving && self.heard.plus(SILENCE).over_when_both(now) {

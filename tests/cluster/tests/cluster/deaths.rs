@@ -45,6 +45,22 @@ fn a_killed_executor_is_cleaned_up_after() {
 }
 
 #[test]
+fn an_elector_that_hangs_for_ever_is_ended_and_replaced() {
+    let mut bed = Bed::start(&three());
+    let boss = bed.boss();
+    let follower = (boss.index + 1) % 3;
+    let elector = bed.node(follower).elector().expect("it runs");
+    kill(elector, Signal::SIGSTOP).expect("stopped");
+    bed.logged(follower, "the elector has said nothing for");
+    bed.until("a new elector", |seen| {
+        let pid = seen[follower].status()?.pids.elector;
+        (pid != elector.as_raw().unsigned_abs()).then_some(())
+    });
+    bed.agree_on(&boss);
+    bed.judge(Some(&boss));
+}
+
+#[test]
 fn a_follower_whose_processes_die_does_not_disturb_the_boss() {
     let mut bed = Bed::start(&three());
     let boss = bed.boss();

@@ -4,6 +4,7 @@
 mod commands;
 mod deaths;
 mod election;
+mod hooks;
 mod identity;
 mod network;
 mod playground;
