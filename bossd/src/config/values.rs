@@ -3,6 +3,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use control::identity::{MAX_NAME, NameOf, check_name};
 use election::{Address, Span};
 
 use super::error::shown;
@@ -68,9 +69,8 @@ pub(super) fn parse_fraction(digits: &str) -> Result<u32, Wrong> {
 /// A cluster's or a member's name. It becomes a label of the names in certificates, which is
 /// where the rule comes from.
 pub(super) fn parse_name(text: &str) -> Result<&str, Wrong> {
-    let fits = (1..=LONGEST_NAME).contains(&text.len());
-    let plain = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-    if fits && plain && !text.starts_with('-') && !text.ends_with('-') {
+    // The rule is the certificates': names stand in them. A cluster's name has the same.
+    if check_name(NameOf::Node, text).is_ok() {
         return Ok(text);
     }
     // A full host name stands for its first label, as it does where no name is given.
@@ -79,9 +79,9 @@ pub(super) fn parse_name(text: &str) -> Result<&str, Wrong> {
         .to_lowercase()
         .chars()
         .map(|c| if c.is_ascii_lowercase() || c.is_ascii_digit() { c } else { '-' })
-        .take(LONGEST_NAME)
+        .take(MAX_NAME)
         .collect();
-    let rule = format!("1 to {LONGEST_NAME} of a-z, 0-9 and -, no - at either end");
+    let rule = format!("1 to {MAX_NAME} of a-z, 0-9 and -, no - at either end");
     let help = match tidied.trim_matches('-') {
         "" => rule,
         instead => format!("{rule}; for example \"{instead}\""),
@@ -199,8 +199,6 @@ pub(super) const A_TIME: &str = "a time is a number with ms, s, m or h: \"80ms\"
 /// What a rate looks like.
 pub(super) const A_RATE: &str =
     "write a percentage such as \"0.5%\" or a number such as 0.005, in whole millionths";
-/// The length of a label in a certificate's DNS name.
-const LONGEST_NAME: usize = 63;
 /// Longer than useradd(8) allows.
 const LONGEST_ACCOUNT: usize = 64;
 /// Finer than a nanosecond in every unit.
