@@ -79,7 +79,9 @@ impl Node {
             lease.shift(span);
         }
         standing.shift(span);
-        hold_off_ends.values_mut().for_each(|(_, end)| earlier(end, span));
+        for (_, end) in hold_off_ends.values_mut() {
+            earlier(end, span);
+        }
         campaign.shift(span);
         maybe_earlier(probe_at, span);
     }
@@ -161,8 +163,12 @@ impl Leader {
         if let Some(lease) = lease {
             lease.shift(span);
         }
-        progress.values_mut().for_each(|progress| progress.shift(span));
-        sent.iter_mut().for_each(|(_, at)| earlier(at, span));
+        for progress in progress.values_mut() {
+            progress.shift(span);
+        }
+        for (_, at) in sent {
+            earlier(at, span);
+        }
         earlier(next_heartbeat, span);
         if let Some(handover) = handover {
             handover.shift(span);

@@ -177,7 +177,9 @@ impl<'a> Step<'a> {
             Action::ElectorReads(host) => {
                 let word = self.host(host).words.pop_front();
                 self.with_elector(host, |node| {
-                    word.into_iter().for_each(|word| node.handle_hook_outcome(NOW, word));
+                    if let Some(word) = word {
+                        node.handle_hook_outcome(NOW, word);
+                    }
                 });
             }
             Action::HooksEnd(host, success) => self.hooks_end(host, success),
@@ -318,8 +320,10 @@ impl<'a> Step<'a> {
     fn with_executor(&mut self, host: usize, input: impl FnOnce(&mut election::Executor)) {
         let Some(executor) = &mut self.host(host).executor else { return };
         input(executor);
-        while let Some(order) = self.host(host).executor.as_mut().and_then(|e| e.next_order()) {
-            self.obey(host, order);
+        while let Some(order) =
+            self.host(host).executor.as_mut().and_then(election::Executor::next_order)
+        {
+            self.obey(host, &order);
         }
     }
 
@@ -334,9 +338,9 @@ impl<'a> Step<'a> {
         });
     }
 
-    fn obey(&mut self, host: usize, order: Order) {
+    fn obey(&mut self, host: usize, order: &Order) {
         let here = self.host(host);
-        match order {
+        match *order {
             Order::MarkActing(permit) => {
                 here.marker = Marker::Acting { epoch: permit.epoch, fence: permit.fence };
             }

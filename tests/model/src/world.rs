@@ -167,6 +167,7 @@ impl Hasher for Folded {
     }
 }
 
+#[expect(clippy::cast_possible_truncation, reason = "both halves are used")]
 fn mixed(a: u64, b: u64) -> u64 {
     let product = u128::from(a) * u128::from(b);
     (product as u64) ^ ((product >> 64) as u64) ^ a.rotate_left(23)
@@ -238,6 +239,7 @@ impl Setup {
         }
     }
 
+    #[cfg_attr(not(feature = "mutants"), expect(clippy::unused_self, reason = "nothing is broken"))]
     pub(crate) fn new_elector(&self, host: usize, hard: HardState, last_epoch: Epoch) -> Node {
         let start = Start {
             me: name_of(host),

@@ -96,7 +96,8 @@ pub(crate) fn all(tier: Tier) -> Vec<Setup> {
         Setup {
             budget: Budget {
                 elector_crashes: 1,
-                delays: 1,
+                cuts: 1,
+                delays: more,
                 losses: more,
                 doubles: more,
                 ..Budget::default()
@@ -110,14 +111,14 @@ pub(crate) fn all(tier: Tier) -> Vec<Setup> {
             ..world("M3 three voters, both processes die", 3, 2, 3)
         },
         Setup {
-            budget: Budget { cuts: 2, delays: more, ..Budget::default() },
+            budget: Budget { cuts: more, delays: 3 + more, losses: 1 + more, ..Budget::default() },
             one_way: true,
             sometimes: &["a boss", "V1 refuses", "V6 grants", "R1 refreshes"],
-            ..world("M2 three voters, one-way cuts, refresh", 3, 3, terms(4))
+            ..world("M2 three voters, refresh", 3, 2, 4)
         },
         Setup {
             members: vec![Kind::Voter, Kind::Voter, Kind::Witness],
-            budget: Budget { orders: 1, cuts: 1, delays: more, ..Budget::default() },
+            budget: Budget { orders: 1, cuts: more, ..Budget::default() },
             orders: vec![drain()],
             sometimes: &["a boss", "V1 refuses", "V4 grants"],
             ..world("M5 two voters and a witness, a drain", 3, 2, terms(3))
