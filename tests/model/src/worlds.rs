@@ -113,8 +113,8 @@ pub(crate) fn all(tier: Tier) -> Vec<Setup> {
         Setup {
             budget: Budget { cuts: more, delays: 3 + more, losses: 1 + more, ..Budget::default() },
             one_way: true,
-            sometimes: &["a boss", "V1 refuses", "V6 grants", "R1 refreshes"],
-            ..world("M2 three voters, refresh", 3, 2, 4)
+            sometimes: &["a boss", "V1 refuses", "V6 grants", "R2 renews"],
+            ..world("M2 three voters, late votes, renew", 3, 2, 4)
         },
         Setup {
             members: vec![Kind::Voter, Kind::Voter, Kind::Witness],
