@@ -51,9 +51,9 @@ pub(crate) struct Leader {
     pub epoch: Option<Epoch>,
     pub committed: Version,
     pub progress: BTreeMap<NodeId, Progress>,
-    sent: VecDeque<(u64, Moment)>,
-    seq: u64,
-    next_heartbeat: Moment,
+    pub(crate) sent: VecDeque<(u64, Moment)>,
+    pub(crate) seq: u64,
+    pub(crate) next_heartbeat: Moment,
     pub handover: Option<Handover>,
     /// To be published with the release.
     pub hold_off_me: Option<HoldOffCause>,

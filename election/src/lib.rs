@@ -37,6 +37,8 @@ mod candidate;
 mod cluster_state;
 mod command;
 mod eligibility;
+#[cfg(feature = "model")]
+mod fold;
 mod follower;
 mod handover;
 mod hard_state;
@@ -72,6 +74,8 @@ pub use cluster_state::{
 };
 pub use command::{Answer, Command, CommandError};
 pub use eligibility::Ineligible;
+#[cfg(feature = "model")]
+pub use fold::Folding;
 pub use hard_state::{HardState, Write, Written};
 pub use id::{ClusterId, Epoch, Incarnation, NodeId, Term, Version};
 pub use members::{

@@ -97,7 +97,7 @@ pub struct Node {
     pub(crate) released: BTreeMap<Life, ReleasedWord>,
     pub(crate) peers: BTreeMap<NodeId, Peer>,
     /// Of each member the last life that was not listened to, and whether for its term.
-    complaints: BTreeMap<NodeId, (Incarnation, bool)>,
+    pub(crate) complaints: BTreeMap<NodeId, (Incarnation, bool)>,
     pub(crate) hold_off_ends: BTreeMap<NodeId, (u64, Moment)>,
     pub(crate) campaign: Campaign,
     pub(crate) highest_term: Term,
@@ -105,7 +105,7 @@ pub struct Node {
     pub(crate) facts: Facts,
     pub(crate) leaving: bool,
     pub(crate) left: bool,
-    probe_at: Option<Moment>,
+    pub(crate) probe_at: Option<Moment>,
     pub(crate) followed: Option<(NodeId, Epoch)>,
     pub(crate) jitter: Jitter,
     pub(crate) sabotage: Sabotage,

@@ -384,3 +384,41 @@ impl Executor {
         }
     }
 }
+
+#[cfg(feature = "model")]
+impl Executor {
+    /// Every moment that it knows is `span` earlier, so that a model can let time pass without
+    /// the time growing. Orders must have been taken.
+    pub fn shift(&mut self, span: Span) {
+        let Self {
+            permit,
+            work,
+            last: _,
+            channel: _,
+            escalation: _,
+            graceful: _,
+            orders,
+            sabotage: _,
+        } = self;
+        assert!(orders.is_empty(), "orders carry moments: take them first");
+        if let Some(permit) = permit {
+            permit.shift(span);
+        }
+        match work {
+            Work::Demoting { limit }
+            | Work::Fencing { limit, overrun: _ }
+            | Work::Escalating { limit, overrun: _ } => *limit = limit.minus(span),
+            Work::Idle | Work::Promoting | Work::Acting | Work::Stuck => {}
+        }
+    }
+
+    /// When D ends, while something is let go at once: by then nothing may stand.
+    pub fn fence_limit(&self) -> Option<Moment> {
+        match self.work {
+            Work::Fencing { limit, .. } | Work::Escalating { limit, .. } => Some(limit),
+            Work::Idle | Work::Promoting | Work::Acting | Work::Demoting { .. } | Work::Stuck => {
+                None
+            }
+        }
+    }
+}

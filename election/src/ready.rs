@@ -11,6 +11,8 @@ use crate::hard_state::{HardState, Write};
 use crate::id::{Epoch, Incarnation, NodeId};
 use crate::message::Envelope;
 use crate::moment::Moment;
+#[cfg(feature = "model")]
+use crate::moment::Span;
 use crate::note::Note;
 use crate::word::Permit;
 
@@ -209,6 +211,53 @@ impl Outbox {
         self.submitted = self.generation;
         self.waiting.clear();
         true
+    }
+}
+
+#[cfg(feature = "model")]
+impl Outbox {
+    /// Every moment in it is `span` earlier.
+    pub(crate) fn shift(&mut self, span: Span) {
+        let Self { generation: _, submitted: _, durable: _, in_flight: _, now, waiting } = self;
+        let waiting = waiting.iter_mut().map(|(_, effect)| effect);
+        now.iter_mut().chain(waiting).for_each(|effect| effect.shift(span));
+    }
+
+    /// Counts the generations from the durable one, and returns which that was.
+    pub(crate) fn count_from_durable(&mut self) -> u64 {
+        let base = self.durable;
+        self.generation -= base;
+        self.submitted = self.submitted.saturating_sub(base);
+        self.durable = 0;
+        for (generation, _) in &mut self.waiting {
+            *generation = generation.saturating_sub(base);
+        }
+        base
+    }
+}
+
+#[cfg(feature = "model")]
+impl Effect {
+    fn shift(&mut self, span: Span) {
+        match self {
+            Self::Act(act) => act.shift(span),
+            // A message or a note carries spans, never moments.
+            Self::Send { .. } | Self::Answer { .. } | Self::Note(_) | Self::Left => {}
+        }
+    }
+}
+
+#[cfg(feature = "model")]
+impl Act {
+    /// Every moment in it is `span` earlier.
+    pub fn shift(&mut self, span: Span) {
+        match self {
+            Self::Promote { permit, cause: _, previous: _ } => permit.shift(span),
+            Self::Extend { epoch: _, until } => *until = until.minus(span),
+            Self::Demote { epoch: _, reason: _ }
+            | Self::Revoke { epoch: _, reason: _ }
+            | Self::Follow { boss: _, epoch: _ } => {}
+        }
     }
 }
 

@@ -26,6 +26,14 @@ pub struct Permit {
     pub fence: Span,
 }
 
+#[cfg(feature = "model")]
+impl Permit {
+    pub(crate) fn shift(&mut self, span: Span) {
+        let Self { epoch: _, until, fence: _ } = self;
+        *until = until.minus(span);
+    }
+}
+
 /// What a start finds of the run before (X5).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Marker {
