@@ -27,7 +27,7 @@ impl Clock {
 
     pub(crate) fn read(&self, now: Instant) -> Moment {
         let real = i128::from(now - self.since);
-        let passed = |ppm: i64| (real * (MILLION + i128::from(ppm)) / MILLION) as u64;
+        let passed = |ppm: i64| nanos(real * (MILLION + i128::from(ppm)) / MILLION);
         let raw = if self.raw_stops { 0 } else { passed(self.ppm.1) };
         Moment { boot: self.at.boot + passed(self.ppm.0), raw: self.at.raw + raw }
     }
@@ -54,11 +54,15 @@ impl Clock {
     pub(crate) fn real(&self, span: Span) -> u64 {
         let fastest = i128::from(self.ppm.0.max(self.ppm.1));
         let real = i128::from(span.as_nanos()) * MILLION / (MILLION + fastest);
-        (real as u64 + 1_000).max(SHORTEST)
+        (nanos(real) + 1_000).max(SHORTEST)
     }
 
     fn rebase(&mut self, now: Instant) {
         self.at = self.read(now);
         self.since = now;
     }
+}
+
+fn nanos(real: i128) -> u64 {
+    u64::try_from(real).expect("time goes forward, for minutes")
 }

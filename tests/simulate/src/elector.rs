@@ -9,10 +9,7 @@ use election::{
 };
 
 use crate::fault::Fault;
-use crate::world::{CLUSTER, Event, HostId, MILLI, World};
-
-/// How long a word takes between the two processes.
-const CHANNEL: u64 = MILLI / 20;
+use crate::world::{CHANNEL, CLUSTER, Event, HostId, Instant, MILLI, World};
 
 /// An elector that runs.
 pub(crate) struct Elector {
@@ -182,7 +179,24 @@ impl World {
     fn pass_on(&mut self, host: HostId, from: u64, act: Act) {
         let Some(executor) = &self.hosts[host].executor else { return };
         let (life, act) = (executor.life, Box::new(act));
-        self.after(CHANNEL, Event::Act { host, life, from, act });
+        let arrives = self.channel_time(host).max(self.hosts[host].channel_busy.1);
+        self.hosts[host].channel_busy.1 = arrives;
+        self.after(arrives - self.now, Event::Act { host, life, from, act });
+    }
+
+    fn channel_time(&mut self, host: HostId) -> Instant {
+        let most = self.hosts[host].channel_delay;
+        let late = if most > 0 { self.random.between(0, most) } else { 0 };
+        self.now + CHANNEL + late
+    }
+
+    /// A word of the executor.
+    pub(crate) fn tell_elector(&mut self, host: HostId, word: Word) {
+        let Some(elector) = &self.hosts[host].elector else { return };
+        let life = elector.life;
+        let arrives = self.channel_time(host).max(self.hosts[host].channel_busy.0);
+        self.hosts[host].channel_busy.0 = arrives;
+        self.after(arrives - self.now, Event::Word { host, life, word });
     }
 
     fn write(&mut self, host: HostId, life: u64, write: Write) {

@@ -6,7 +6,6 @@ use election::{Act, Epoch, Executor, ExecutorAlarm, Marker, Moment, Order};
 
 use crate::world::{Event, HostId, Instant, MILLI, World};
 
-const CHANNEL: u64 = MILLI / 20;
 /// How long the marker takes: it is in memory.
 const MARKER: u64 = MILLI / 10;
 
@@ -160,12 +159,7 @@ impl World {
                 let budget = self.settings.escalation.as_nanos();
                 self.run_hooks(host, What::Escalate, Some(budget * 9 / 10), budget > 0);
             }
-            Order::Say(word) => {
-                if let Some(elector) = &self.hosts[host].elector {
-                    let life = elector.life;
-                    self.after(CHANNEL, Event::Word { host, life, word });
-                }
-            }
+            Order::Say(word) => self.tell_elector(host, word),
             Order::Alarm(alarm) => {
                 self.say(Some(host), || format!("alarm: {alarm}"));
                 if matches!(alarm, ExecutorAlarm::LettingGoFailed(_)) {

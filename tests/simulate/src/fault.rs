@@ -58,6 +58,8 @@ faults! {
     DiskFull = "disk-full",
     /// A disk fails: the elector ends.
     DiskError = "disk-error",
+    /// Elector and executor read each other late.
+    ChannelSlow = "channel-slow",
     /// Hooks take long.
     HookSlow = "hook-slow",
     /// Hooks fail.

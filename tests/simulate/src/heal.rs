@@ -47,17 +47,26 @@ impl World {
         }
         self.hosts[host].disk_delay = 0;
         self.hosts[host].disk_full = false;
+        self.hosts[host].channel_delay = 0;
         self.thaw_executor(host);
         self.thaw_elector(host);
-        let stuck = self.hosts[host].executor.as_ref().is_some_and(|e| e.machine.is_stuck());
         let leaving = self.hosts[host].elector.as_ref().is_some_and(|e| e.leaving);
-        if stuck || leaving || self.oracle.is_excused(host) {
-            // By hand: what still stands is ended, the host booted.
+        if leaving {
             self.power_off(host);
         }
+        self.boot_if_stuck(host);
         self.power_on(host);
         let _ = self.command(host, Command::SetReady(true));
         self.after(SECOND, Event::StartExecutor { host });
+    }
+
+    /// What an operator does after the alarm: ends by hand what still stands, and boots the host.
+    fn boot_if_stuck(&mut self, host: HostId) {
+        let stuck = self.hosts[host].executor.as_ref().is_some_and(|e| e.machine.is_stuck());
+        if stuck || self.oracle.is_excused(host) {
+            self.power_off(host);
+            self.power_on(host);
+        }
     }
 
     /// Promises, an attempt or more, what a leader without a lease waits, the fence window, hooks.
@@ -76,6 +85,10 @@ impl World {
 
     /// Whatever operators imposed is lifted again.
     fn operate_in_peace(&mut self) {
+        for host in 0..self.hosts.len() {
+            // Hooks that hung before the peace may end in the alarm only now.
+            self.boot_if_stuck(host);
+        }
         let Some(leader) = self.leader() else { return };
         let Some(elector) = &self.hosts[leader].elector else { return };
         let state = elector.node.snapshot(self.hosts[leader].clock.read(self.now)).state;

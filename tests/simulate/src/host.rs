@@ -7,7 +7,7 @@ use crate::clock::Clock;
 use crate::elector::Elector;
 use crate::executor::Executing;
 use crate::fault::Fault;
-use crate::world::{Event, HostId, Instant, MILLI, World};
+use crate::world::{CHANNEL, Event, HostId, Instant, MILLI, World};
 
 /// How long systemd needs to notice an end and to kill what is left of it.
 const NOTICE: u64 = 5 * MILLI;
@@ -27,6 +27,10 @@ pub(crate) struct Host {
     /// A write takes this much longer.
     pub(crate) disk_delay: u64,
     pub(crate) disk_full: bool,
+    /// A word between the two processes takes this much longer at most.
+    pub(crate) channel_delay: u64,
+    /// When the last word to the elector, and to the executor, arrives: none overtakes another.
+    pub(crate) channel_busy: (Instant, Instant),
     /// In /run: outlives the processes, not the host's power.
     pub(crate) marker: Marker,
     /// When D ends for what was being let go when the executor died; real time.
@@ -58,6 +62,8 @@ impl Host {
             unsynced: None,
             disk_delay: 0,
             disk_full: false,
+            channel_delay: 0,
+            channel_busy: (0, 0),
             marker: Marker::Missing,
             fence_ends: None,
             suspended: None,
@@ -89,7 +95,8 @@ impl World {
         self.end_elector(host);
         if let Some(executor) = &self.hosts[host].executor {
             let life = executor.life;
-            self.after(MILLI / 20, Event::ChannelClosed { host, life });
+            // X2: it is closed unread, so nothing delays this.
+            self.after(CHANNEL, Event::ChannelClosed { host, life });
         }
     }
 
@@ -117,8 +124,7 @@ impl World {
         let now = self.hosts[host].clock.read(self.now);
         let here = &self.hosts[host];
         let fence_ends = here.executor.as_ref().and_then(Executing::fence_limit);
-        let fence_ends =
-            fence_ends.map(|limit| self.now + limit.left_until_either(now).as_nanos());
+        let fence_ends = fence_ends.map(|limit| self.now + limit.left_until_either(now).as_nanos());
         self.hosts[host].fence_ends = fence_ends;
         self.end_processes(host);
         self.after(NOTICE, Event::CleanUp { host });
@@ -276,8 +282,7 @@ impl World {
     fn draw_hook(&mut self, usual: u64, slow: u64) -> Option<(u64, bool)> {
         let faults = &self.faults;
         let may = |fault| faults.has(fault) && !self.healing;
-        let (hang, fail, late) =
-            (may(Fault::HookHang), may(Fault::HookFail), may(Fault::HookSlow));
+        let (hang, fail, late) = (may(Fault::HookHang), may(Fault::HookFail), may(Fault::HookSlow));
         if hang && self.random.chance(15) {
             return None;
         }

@@ -111,6 +111,10 @@ impl World {
                 self.hosts[host].disk_full = true;
                 self.after(lasts, Event::Undo(fault, host, other));
             }
+            Fault::ChannelSlow => {
+                self.hosts[host].channel_delay = lasts / 4;
+                self.after(lasts, Event::Undo(fault, host, other));
+            }
             _ => self.operate(fault, host, other, lasts),
         }
     }
@@ -172,6 +176,7 @@ impl World {
             Fault::FreezeExecutor => return self.thaw_executor(host),
             Fault::Power => return self.power_on(host),
             Fault::Latency => return self.network.latency = 0,
+            Fault::ChannelSlow => return self.hosts[host].channel_delay = 0,
             Fault::DiskSlow => return self.hosts[host].disk_delay = 0,
             Fault::DiskFull => return self.hosts[host].disk_full = false,
             _ => return,

@@ -140,17 +140,20 @@ fn tell_failure(
     let without: Vec<_> = all.iter().filter(|f| !needed.has(*f)).map(Fault::name).collect();
     let shrunk = run(seed, needed, mutant, Tell::Keep);
     let path = arguments.logs.join(format!("simulate-{seed}.log"));
-    std::fs::write(&path, &shrunk.story).with_context(|| format!("cannot write {path:?}"))?;
+    std::fs::write(&path, &shrunk.story)
+        .with_context(|| format!("cannot write {}", path.display()))?;
     println!("seed {seed} FAILS: {}", outcome.violation.as_deref().unwrap_or_default());
     println!("shrunk: {}", shrunk.violation.as_deref().unwrap_or_default());
     println!("needed faults: {needed}");
     println!("commit: {}", commit());
     let mut command = format!("cargo run --profile checked -p simulate -- --replay {seed}");
     if !without.is_empty() {
-        command += &format!(" --without {}", without.join(","));
+        command.push_str(" --without ");
+        command.push_str(&without.join(","));
     }
     if let Some(mutant) = mutant {
-        command += &format!(" --mutant {}", mutant.name());
+        command.push_str(" --mutant ");
+        command.push_str(mutant.name());
     }
     println!("replay: {command}\nlog: {}", path.display());
     Ok(())
@@ -169,18 +172,17 @@ fn try_mutants(arguments: &Arguments) -> ExitCode {
     for mutant in Mutant::ALL {
         let deadline = SystemTime::now() + Duration::from_secs(arguments.patience);
         let (summary, failure) = run_many(arguments, Some(*mutant), Some(deadline));
-        match failure {
-            Some(outcome) => println!(
+        if let Some(outcome) = failure {
+            println!(
                 "{:28} caught after {} worlds, seed {}: {}",
                 mutant.name(),
                 summary.worlds,
                 outcome.seed,
                 outcome.violation.unwrap_or_default()
-            ),
-            None => {
-                println!("{:28} not noticed in {} worlds", mutant.name(), summary.worlds);
-                survivors.push(mutant.name());
-            }
+            );
+        } else {
+            println!("{:28} not noticed in {} worlds", mutant.name(), summary.worlds);
+            survivors.push(mutant.name());
         }
     }
     println!(

@@ -26,6 +26,8 @@ pub(crate) type HostId = usize;
 pub(crate) const MILLI: u64 = 1_000_000;
 pub(crate) const SECOND: u64 = 1_000_000_000;
 pub(crate) const CLUSTER: ClusterId = ClusterId(0xb055);
+/// How long a word takes between elector and executor.
+pub(crate) const CHANNEL: u64 = MILLI / 20;
 /// How long faults happen.
 const SAFETY: u64 = 60 * SECOND;
 /// More events than this in one world are a loop.
@@ -256,19 +258,19 @@ fn draw_settings(random: &mut Random) -> Settings {
 
 fn draw_hosts(random: &mut Random, settings: &Settings) -> (Vec<Host>, ClusterState) {
     let count = [1, 2, 3, 3, 3, 3, 5, 5, 7, 9][random.below(10)];
-    let members = (0..count).map(|index| {
+    let members = (0_u8..).zip(0..count).map(|(number, index)| {
         let kind = match random.below(10) {
             0 | 1 if index > 0 && count > 2 => Kind::Witness,
             2 if index > 0 && count > 3 => Kind::Observer,
             _ => Kind::Voter,
         };
-        let address = SocketAddr::from((Ipv4Addr::new(10, 0, 0, index as u8 + 1), 7400));
+        let address = SocketAddr::from((Ipv4Addr::new(10, 0, 0, number + 1), 7400));
         let member = Member {
             address: Address::Ip(address),
             kind,
             priority: [100, 100, 200, 50][random.below(4)],
             incarnation: None,
-            joined: index as u32,
+            joined: u32::from(number),
             drained: None,
         };
         (NodeId::new(NAMES[index]), member)

@@ -22,6 +22,7 @@ pub(super) struct Effects {
     suspended: Vec<bool>,
     last_epoch: Epoch,
     none_since: Instant,
+    faults_are_over: bool,
     pub(super) longest_without: Instant,
     pub(super) promotions: u64,
     pub(super) excuses: u64,
@@ -34,6 +35,7 @@ impl Effects {
             suspended: vec![false; hosts],
             last_epoch: Epoch::default(),
             none_since: 0,
+            faults_are_over: false,
             longest_without: 0,
             promotions: 0,
             excuses: 0,
@@ -86,9 +88,14 @@ impl Effects {
     }
 
     pub(super) fn count_gap(&mut self, now: Instant) {
-        if self.live.iter().all(Option::is_none) {
+        if !self.faults_are_over && self.live.iter().all(Option::is_none) {
             self.longest_without = self.longest_without.max(now - self.none_since);
         }
+    }
+
+    pub(super) fn end_of_safety(&mut self, now: Instant) {
+        self.count_gap(now);
+        self.faults_are_over = true;
     }
 
     pub(super) fn excuse(&mut self, host: HostId) {

@@ -104,7 +104,7 @@ impl Oracle {
     }
 
     pub(crate) fn end_of_safety(&mut self, now: Instant) {
-        self.effects.count_gap(now);
+        self.effects.end_of_safety(now);
     }
 
     pub(crate) fn last_leader(&self) -> Option<HostId> {
@@ -141,6 +141,9 @@ impl Oracle {
             Note::Committed { version } => {
                 let verdict = self.committed.commits(*version, hosts);
                 self.take(verdict);
+                if !self.committed.is_newest(*version) {
+                    return;
+                }
                 let live = self.effects.unexcused();
                 let verdict = self.claims.commits(host, live, hosts);
                 self.take(verdict);
