@@ -270,6 +270,15 @@ impl World {
         self.executor_input(host, Input::HookEnded(run, success));
     }
 
+    /// Hooks that would have ended while the host slept end as it wakes.
+    pub(crate) fn hooks_wake(&mut self, host: HostId) {
+        let running = self.hosts[host].executor.as_ref().and_then(|e| e.running.as_ref());
+        if let Some(run) = running.filter(|run| run.ends.is_some_and(|ends| ends <= self.now)) {
+            let run = run.id;
+            self.after(0, Event::HookEnds { host, run });
+        }
+    }
+
     pub(crate) fn arm_executor(&mut self, host: HostId) {
         let here = &mut self.hosts[host];
         let Some(executor) = &mut here.executor else { return };

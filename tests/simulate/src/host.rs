@@ -265,6 +265,7 @@ impl World {
         self.oracle.resumed(host, until);
         self.after(until - self.now, Event::Judge);
         self.say(Some(host), || "wakes".to_owned());
+        self.hooks_wake(host);
         self.thaw_executor(host);
         self.thaw_elector(host);
     }
