@@ -1,0 +1,68 @@
+//! A host's two clocks, derived from real time by their rates, jumps and stops.
+
+use election::{Moment, Span};
+
+use crate::world::Instant;
+
+const MILLION: i128 = 1_000_000;
+/// No timer fires sooner: two clocks that disagree must not stop the world.
+const SHORTEST: u64 = 20_000;
+
+/// CLOCK_BOOTTIME and CLOCK_MONOTONIC_RAW of one host.
+pub(crate) struct Clock {
+    since: Instant,
+    at: Moment,
+    /// What each gains, in parts per million.
+    ppm: (i64, i64),
+    raw_stops: bool,
+}
+
+impl Clock {
+    /// Hosts were switched on at different times: nothing may compare clocks between them.
+    pub(crate) fn new(host: usize) -> Self {
+        let host = host as u64 + 1;
+        let at = Moment { boot: 1_000_000_000_000 * host, raw: 900_000_000_000 * host };
+        Self { since: 0, at, ppm: (0, 0), raw_stops: false }
+    }
+
+    pub(crate) fn read(&self, now: Instant) -> Moment {
+        let real = i128::from(now - self.since);
+        let passed = |ppm: i64| nanos(real * (MILLION + i128::from(ppm)) / MILLION);
+        let raw = if self.raw_stops { 0 } else { passed(self.ppm.1) };
+        Moment { boot: self.at.boot + passed(self.ppm.0), raw: self.at.raw + raw }
+    }
+
+    pub(crate) fn set_rates(&mut self, now: Instant, ppm: (i64, i64)) {
+        self.rebase(now);
+        self.ppm = ppm;
+    }
+
+    /// A suspend stops RAW; BOOTTIME goes on.
+    pub(crate) fn stop_raw(&mut self, now: Instant, stops: bool) {
+        self.rebase(now);
+        self.raw_stops = stops;
+    }
+
+    /// One clock is set to another time.
+    pub(crate) fn jump(&mut self, now: Instant, boot: bool, nanos: i64) {
+        self.rebase(now);
+        let clock = if boot { &mut self.at.boot } else { &mut self.at.raw };
+        *clock = clock.saturating_add_signed(nanos);
+    }
+
+    /// The real time in which the faster of the two counts `span`.
+    pub(crate) fn real(&self, span: Span) -> u64 {
+        let fastest = i128::from(self.ppm.0.max(self.ppm.1));
+        let real = i128::from(span.as_nanos()) * MILLION / (MILLION + fastest);
+        (nanos(real) + 1_000).max(SHORTEST)
+    }
+
+    fn rebase(&mut self, now: Instant) {
+        self.at = self.read(now);
+        self.since = now;
+    }
+}
+
+fn nanos(real: i128) -> u64 {
+    u64::try_from(real).expect("time goes forward, for minutes")
+}

@@ -1,0 +1,294 @@
+//! A host: its clocks, disk, marker and the two processes; what kills, freezes and restarts them,
+//! and what systemd does about it.
+
+use election::{Epoch, HardState, Incarnation, Kind, Marker, NodeId, fence_reserve};
+
+use crate::clock::Clock;
+use crate::elector::Elector;
+use crate::executor::Executing;
+use crate::fault::Fault;
+use crate::world::{CHANNEL, Event, HostId, Instant, MILLI, World};
+
+/// How long systemd needs to notice an end and to kill what is left of it.
+const NOTICE: u64 = 5 * MILLI;
+
+/// One server.
+pub(crate) struct Host {
+    pub(crate) name: NodeId,
+    pub(crate) kind: Kind,
+    pub(crate) incarnation: Incarnation,
+    pub(crate) clock: Clock,
+    pub(crate) elector: Option<Elector>,
+    pub(crate) executor: Option<Executing>,
+    /// What is on disk.
+    pub(crate) disk: HardState,
+    /// Handed to the disk, not yet synced.
+    pub(crate) unsynced: Option<HardState>,
+    /// A write takes this much longer.
+    pub(crate) disk_delay: u64,
+    pub(crate) disk_full: bool,
+    /// A word between the two processes takes this much longer at most.
+    pub(crate) channel_delay: u64,
+    /// When the last word to the elector, and to the executor, arrives: none overtakes another.
+    pub(crate) channel_busy: (Instant, Instant),
+    /// In /run: outlives the processes, not the host's power.
+    pub(crate) marker: Marker,
+    /// When D ends for what was being let go when the executor died; real time.
+    pub(crate) fence_ends: Option<Instant>,
+    /// Suspended until then.
+    pub(crate) suspended: Option<Instant>,
+    /// No power: neither is anything started.
+    pub(crate) off: bool,
+    /// Counts the processes, the hooks and the freezes.
+    lives: u64,
+}
+
+impl Host {
+    pub(crate) fn new(
+        index: HostId,
+        name: &str,
+        kind: Kind,
+        incarnation: Incarnation,
+        disk: HardState,
+    ) -> Self {
+        Self {
+            name: NodeId::new(name),
+            kind,
+            incarnation,
+            clock: Clock::new(index),
+            elector: None,
+            executor: None,
+            disk,
+            unsynced: None,
+            disk_delay: 0,
+            disk_full: false,
+            channel_delay: 0,
+            channel_busy: (0, 0),
+            marker: Marker::Missing,
+            fence_ends: None,
+            suspended: None,
+            off: false,
+            lives: 0,
+        }
+    }
+
+    pub(crate) fn elector_lives(&self, life: u64) -> bool {
+        self.elector.as_ref().is_some_and(|elector| elector.life == life)
+    }
+
+    pub(crate) fn executor_lives(&self, life: u64) -> bool {
+        self.executor.as_ref().is_some_and(|executor| executor.life == life)
+    }
+
+    pub(crate) fn next_life(&mut self) -> u64 {
+        self.lives += 1;
+        self.lives
+    }
+}
+
+impl World {
+    /// The elector ends; the executor sees the channel's end.
+    pub(crate) fn kill_elector(&mut self, host: HostId) {
+        if self.hosts[host].elector.is_none() {
+            return;
+        }
+        self.end_elector(host);
+        if let Some(executor) = &self.hosts[host].executor {
+            let life = executor.life;
+            // X2: it is closed unread, so nothing delays this.
+            self.after(CHANNEL, Event::ChannelClosed { host, life });
+        }
+    }
+
+    /// A write that was under way is on disk, or it is not.
+    fn end_elector(&mut self, host: HostId) {
+        self.hosts[host].elector = None;
+        if let Some(unsynced) = self.hosts[host].unsynced.take()
+            && self.random.chance(50)
+        {
+            self.lands(host, unsynced);
+        }
+        self.disconnect_all(host);
+    }
+
+    pub(crate) fn lands(&mut self, host: HostId, hard: HardState) {
+        self.oracle.written(host, &self.hosts[host].disk, &hard);
+        self.hosts[host].disk = hard;
+    }
+
+    /// SIGKILL of the executor: the elector ends with it, systemd cleans up and starts both again.
+    pub(crate) fn kill_executor(&mut self, host: HostId) {
+        if self.hosts[host].executor.is_none() {
+            return;
+        }
+        let now = self.hosts[host].clock.read(self.now);
+        let here = &self.hosts[host];
+        let fence_ends = here.executor.as_ref().and_then(Executing::fence_limit);
+        let fence_ends = fence_ends.map(|limit| self.now + limit.left_until_either(now).as_nanos());
+        self.hosts[host].fence_ends = fence_ends;
+        self.end_processes(host);
+        self.after(NOTICE, Event::CleanUp { host });
+    }
+
+    pub(crate) fn end_processes(&mut self, host: HostId) {
+        self.hosts[host].executor = None;
+        self.end_elector(host);
+    }
+
+    /// The host's power is gone, with everything in its memory.
+    pub(crate) fn power_off(&mut self, host: HostId) {
+        self.end_processes(host);
+        self.hosts[host].marker = Marker::Missing;
+        self.hosts[host].off = true;
+        if self.hosts[host].suspended.take().is_some() {
+            self.hosts[host].clock.stop_raw(self.now, false);
+        }
+        self.oracle.effect_ends(self.now, host);
+    }
+
+    pub(crate) fn power_on(&mut self, host: HostId) {
+        if std::mem::take(&mut self.hosts[host].off) {
+            self.restart(host);
+        }
+    }
+
+    pub(crate) fn restart(&mut self, host: HostId) {
+        let delay = self.random.between(MILLI, 200 * MILLI);
+        self.after(delay, Event::StartExecutor { host });
+    }
+
+    /// `bossd --clean-up`: the same urgent demote, by the marker, within what D has left.
+    pub(crate) fn clean_up(&mut self, host: HostId) {
+        if self.hosts[host].executor.is_some() || self.hosts[host].off {
+            return;
+        }
+        if matches!(self.hosts[host].marker, Marker::Missing | Marker::Idle { .. }) {
+            return self.restart(host);
+        }
+        let timing = self.settings.timing;
+        let escalation = self.settings.escalation.as_nanos();
+        let hooks = timing.fence.part(2).minus(fence_reserve(timing.fence)).as_nanos();
+        let ends = self.hosts[host].fence_ends.take();
+        let left = ends.map_or(hooks, |ends| {
+            hooks.min(ends.saturating_sub(self.now).saturating_sub(escalation))
+        });
+        let run = self.draw_demote();
+        let (takes, success) = match run {
+            Some((takes, true)) if takes <= left => (takes, true),
+            // Killed, or failed: the escalation, where there is one, must end by D.
+            _ => (left + escalation * 9 / 10, escalation > 0),
+        };
+        if ends.is_some_and(|ends| self.now + takes > ends) {
+            // A hook that outlasts D and a killed executor at once: nothing can keep D.
+            self.oracle.excuse(host);
+        }
+        self.after(takes, Event::CleanedUp { host, success });
+    }
+
+    pub(crate) fn cleaned_up(&mut self, host: HostId, success: bool) {
+        if self.hosts[host].executor.is_some() || self.hosts[host].off {
+            return;
+        }
+        self.say(Some(host), || format!("cleaned up, success {success}"));
+        if success {
+            let epoch = match self.hosts[host].marker {
+                Marker::Acting { epoch, .. } | Marker::Idle { epoch } => epoch,
+                Marker::Missing | Marker::Unreadable => Epoch::default(),
+            };
+            self.hosts[host].marker = Marker::Idle { epoch };
+            self.oracle.effect_ends(self.now, host);
+        } else {
+            // The alarm of a clean-up that failed: outside the promise.
+            self.oracle.excuse(host);
+        }
+        self.restart(host);
+    }
+
+    pub(crate) fn freeze_elector(&mut self, host: HostId) {
+        if let Some(elector) = &mut self.hosts[host].elector {
+            elector.frozen.get_or_insert_default();
+        }
+    }
+
+    pub(crate) fn freeze_executor(&mut self, host: HostId) {
+        let freeze = self.hosts[host].next_life();
+        // D covers the watchdog's time, the kill, the clean-up and the urgent hooks.
+        let patience = self.settings.timing.fence.part(4).as_nanos();
+        if let Some(executor) = &mut self.hosts[host].executor
+            && executor.frozen.is_none()
+        {
+            executor.frozen = Some(std::collections::VecDeque::new());
+            executor.freeze = freeze;
+            let life = executor.life;
+            self.after(patience, Event::Watchdog { host, life, freeze });
+        }
+    }
+
+    /// systemd kills an executor that no longer pings.
+    pub(crate) fn watchdog(&mut self, host: HostId, life: u64, freeze: u64) {
+        let here = &self.hosts[host];
+        let hangs = here
+            .executor
+            .as_ref()
+            .is_some_and(|e| e.life == life && e.frozen.is_some() && e.freeze == freeze);
+        if hangs && here.suspended.is_none() {
+            self.say(Some(host), || "watchdog".to_owned());
+            self.kill_executor(host);
+        }
+    }
+
+    /// The host sleeps: RAW stands still, BOOTTIME goes on.
+    pub(crate) fn suspend(&mut self, host: HostId, span: u64) {
+        if self.hosts[host].suspended.is_some() || self.hosts[host].off {
+            return;
+        }
+        self.hosts[host].clock.stop_raw(self.now, true);
+        self.hosts[host].suspended = Some(self.now + span);
+        self.freeze_elector(host);
+        if let Some(executor) = &mut self.hosts[host].executor {
+            executor.frozen.get_or_insert_default();
+            executor.freeze = 0;
+        }
+        self.oracle.suspended(host);
+        self.after(span, Event::Resume { host });
+    }
+
+    pub(crate) fn resume(&mut self, host: HostId) {
+        if self.hosts[host].suspended.is_none_or(|until| until > self.now) {
+            return;
+        }
+        self.hosts[host].suspended = None;
+        self.hosts[host].clock.stop_raw(self.now, false);
+        let timing = self.settings.timing;
+        // What protocol.md 7 allows after a thaw: the rest of a lease, and D.
+        let until = self.now + timing.lease.plus(timing.fence).as_nanos();
+        self.oracle.resumed(host, until);
+        self.after(until - self.now, Event::Judge);
+        self.say(Some(host), || "wakes".to_owned());
+        self.hooks_wake(host);
+        self.thaw_executor(host);
+        self.thaw_elector(host);
+    }
+
+    /// How urgent or graceful demote hooks go: how long, and whether they succeed; None hangs.
+    pub(crate) fn draw_demote(&mut self) -> Option<(u64, bool)> {
+        let fence = self.settings.timing.fence.as_nanos();
+        self.draw_hook(fence / 6, fence)
+    }
+
+    pub(crate) fn draw_promote(&mut self) -> Option<(u64, bool)> {
+        self.draw_hook(40 * MILLI, 3_000 * MILLI)
+    }
+
+    fn draw_hook(&mut self, usual: u64, slow: u64) -> Option<(u64, bool)> {
+        let faults = &self.faults;
+        let may = |fault| faults.has(fault) && !self.healing;
+        let (hang, fail, late) = (may(Fault::HookHang), may(Fault::HookFail), may(Fault::HookSlow));
+        if hang && self.random.chance(15) {
+            return None;
+        }
+        let success = !(fail && self.random.chance(20));
+        let most = if late && self.random.chance(30) { slow } else { usual };
+        Some((self.random.between(most / 20, most), success))
+    }
+}

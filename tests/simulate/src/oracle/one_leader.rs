@@ -1,0 +1,26 @@
+//! 9.2: one leader per term.
+
+use std::collections::HashMap;
+
+use election::Term;
+
+use super::Verdict;
+use crate::world::HostId;
+
+#[derive(Default)]
+pub(super) struct OneLeader {
+    of: HashMap<Term, HostId>,
+    pub(super) last: Option<HostId>,
+}
+
+impl OneLeader {
+    pub(super) fn leads(&mut self, host: HostId, term: Term) -> Verdict {
+        self.last = Some(host);
+        let first = *self.of.entry(term).or_insert(host);
+        if first == host {
+            Ok(())
+        } else {
+            Err(format!("9.2: hosts {first} and {host} lead term {term}"))
+        }
+    }
+}
