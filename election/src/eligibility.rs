@@ -3,10 +3,10 @@
 use std::fmt;
 
 use crate::id::NodeId;
-use crate::members::Kind;
+use crate::members::{Kind, Member};
 use crate::moment::{Moment, Span};
 use crate::node::Node;
-use crate::preference::{compare, ranking};
+use crate::preference::compare;
 
 /// Why a node cannot be boss.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -74,18 +74,22 @@ impl Node {
         (!end.over_when_both(now)).then(|| end.left_until_both(now))
     }
 
-    /// The nodes that can be boss, the preferred first.
-    pub(crate) fn ranking(&self, now: Moment) -> Vec<&NodeId> {
-        let state = &self.hard.state;
-        ranking(&state.members, &state.policy.prefer, |name, _| {
-            self.ineligible(name, now).is_none()
-        })
+    /// The nodes that can be boss, in no order.
+    pub(crate) fn eligible(&self, now: Moment) -> impl Iterator<Item = (&NodeId, &Member)> {
+        let members = &self.hard.state.members;
+        members.iter().filter(move |(name, _)| self.ineligible(name, now).is_none())
     }
 
     /// This node's place in the order; None when it cannot be boss.
     pub(crate) fn rank(&self, now: Moment) -> Option<u32> {
-        let place = self.ranking(now).into_iter().position(|name| *name == self.me)?;
-        u32::try_from(place).ok()
+        let state = &self.hard.state;
+        let mine = (&self.me, state.members.find(&self.me)?);
+        if self.ineligible(&self.me, now).is_some() {
+            return None;
+        }
+        let better =
+            self.eligible(now).filter(|other| compare(&state.policy.prefer, *other, mine).is_lt());
+        u32::try_from(better.count()).ok()
     }
 
     pub(crate) fn is_better(&self, a: &NodeId, b: &NodeId) -> bool {

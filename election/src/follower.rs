@@ -186,32 +186,43 @@ impl Node {
         }
     }
 
-    /// C1: when this node may campaign; None if it never does.
-    pub(crate) fn campaign_at(&self, now: Moment) -> Option<Moment> {
-        let state = &self.hard.state;
-        let may = self.counts()
-            && state.members.has_vote(&self.me)
-            && self.phase == Phase::Idle
+    /// C1: when nothing withholds this node any more; None if it never campaigns.
+    fn free_at(&self) -> Option<Moment> {
+        let may = self.phase == Phase::Idle
             && self.runner.is_idle()
             && self.facts.disk_ok
-            && !self.leaving;
+            && !self.leaving
+            && self.counts()
+            && self.hard.state.members.has_vote(&self.me);
         if !may {
             return None;
         }
-        let timing = &state.timing;
-        let rank = if self.sabotage.is(Mutant::C1IgnoresRank) { Some(0) } else { self.rank(now) };
-        let slot = if let Some(rank) = rank {
-            timing.slot.times(u64::from(rank))
-        } else {
-            // A last resort: nobody eligible came. One after the other as well, by name.
-            let place = state.members.voting().position(|name| *name == self.me);
-            let slots = self.voters() + place.unwrap_or_default();
-            timing.slot.times(slots as u64).plus(timing.promise().part(2))
-        };
         let free = self.promise.until.latest(self.campaign.not_before);
         let free = free.latest(self.campaign.no_lease_until);
-        let free = self.own_lease.map_or(free, |lease| free.latest(lease.until));
-        Some(free.plus(slot).plus(self.campaign.jitter))
+        Some(self.own_lease.map_or(free, |lease| free.latest(lease.until)))
+    }
+
+    /// C1: when to look again whether this node may campaign; None if it never does. Its slot is
+    /// asked for only then: it costs a look at every member, and each heartbeat moves this.
+    pub(crate) fn campaign_at(&self, now: Moment) -> Option<Moment> {
+        let free = self.free_at()?;
+        if !free.over_when_both(now) {
+            return Some(free);
+        }
+        Some(free.plus(self.slot(now)).plus(self.campaign.jitter))
+    }
+
+    /// C1: how long this node lets better ones go first.
+    fn slot(&self, now: Moment) -> Span {
+        let timing = &self.hard.state.timing;
+        let rank = if self.sabotage.is(Mutant::C1IgnoresRank) { Some(0) } else { self.rank(now) };
+        if let Some(rank) = rank {
+            return timing.slot.times(u64::from(rank));
+        }
+        // A last resort: nobody eligible came. One after the other as well, by name.
+        let place = self.hard.state.members.voting().position(|name| *name == self.me);
+        let slots = self.voters() + place.unwrap_or_default();
+        timing.slot.times(slots as u64).plus(timing.promise().part(2))
     }
 
     /// C1: the promise is over, the slot has come.

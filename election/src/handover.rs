@@ -1,15 +1,19 @@
 //! The graceful end of a boss: let go, publish that nothing is claimed, tell the successor to
 //! take over (V4). A handover that does not come about leaves the leader leading, its epoch spent.
 
+use std::fmt;
+
 use crate::boss::Phase;
 use crate::command::CommandError;
+use crate::eligibility::Ineligible;
 use crate::id::NodeId;
 use crate::leader::Leader;
 use crate::message::{Envelope, Message, VoteKind};
-use crate::moment::Moment;
+use crate::moment::{Moment, Span};
 use crate::mutant::Mutant;
 use crate::node::{Node, Standing};
 use crate::note::Note;
+use crate::preference::compare;
 use crate::ready::Reason;
 
 /// A leader that cannot be boss looks for a successor again after two leases, doubling up to this
@@ -34,6 +38,30 @@ pub(crate) enum Stage {
     Publishing { since: Moment },
     /// The successor was told.
     Sent { to: NodeId, at: Moment },
+}
+
+/// Why a node could not take over, as the leader knows it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Unfit {
+    NoLeader,
+    Ineligible(Ineligible),
+    Unheard,
+    Silent(Span),
+    NotReady,
+    Disk,
+}
+
+impl fmt::Display for Unfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoLeader => f.write_str("this node does not lead"),
+            Self::Ineligible(why) => write!(f, "{why}"),
+            Self::Unheard => f.write_str("it has not answered"),
+            Self::Silent(span) => write!(f, "silent for {span}"),
+            Self::NotReady => f.write_str("its hooks are not in order, or it is stopping"),
+            Self::Disk => f.write_str("its disk refuses writes"),
+        }
+    }
 }
 
 impl Leader {
@@ -154,10 +182,11 @@ impl Node {
 
     /// The best node that could take over now.
     pub(crate) fn best_successor(&self, now: Moment) -> Option<NodeId> {
-        self.ranking(now)
-            .into_iter()
-            .find(|node| **node != self.me && self.is_fit(node, now))
-            .cloned()
+        let prefer = &self.hard.state.policy.prefer;
+        self.eligible(now)
+            .filter(|(node, _)| **node != self.me && self.is_fit(node, now))
+            .min_by(|a, b| compare(prefer, *a, *b))
+            .map(|(node, _)| node.clone())
     }
 
     fn is_fit(&self, node: &NodeId, now: Moment) -> bool {
@@ -165,26 +194,22 @@ impl Node {
     }
 
     /// Why `node` could not take over now; None if it could.
-    pub(crate) fn unfit(&self, node: &NodeId, now: Moment) -> Option<String> {
-        let Standing::Leader(leader) = &self.standing else {
-            return Some("this node does not lead".to_owned());
-        };
+    pub(crate) fn unfit(&self, node: &NodeId, now: Moment) -> Option<Unfit> {
+        let Standing::Leader(leader) = &self.standing else { return Some(Unfit::NoLeader) };
         if let Some(why) = self.ineligible(node, now) {
-            return Some(why.to_string());
+            return Some(Unfit::Ineligible(why));
         }
         let fresh = self.hard.state.timing.lease;
-        let Some(progress) = leader.progress.get(node) else {
-            return Some("it has not answered".to_owned());
-        };
+        let Some(progress) = leader.progress.get(node) else { return Some(Unfit::Unheard) };
         match progress.heard {
             Some(heard) if heard.elapsed(now) < fresh => {}
-            Some(heard) => return Some(format!("silent for {}", heard.elapsed(now))),
-            None => return Some("it has not answered".to_owned()),
+            Some(heard) => return Some(Unfit::Silent(heard.elapsed(now))),
+            None => return Some(Unfit::Unheard),
         }
         if !progress.facts.ready {
-            return Some("its hooks are not in order, or it is stopping".to_owned());
+            return Some(Unfit::NotReady);
         }
-        (!progress.facts.disk_ok).then(|| "its disk refuses writes".to_owned())
+        (!progress.facts.disk_ok).then_some(Unfit::Disk)
     }
 
     fn is_caught_up(&self, node: &NodeId) -> bool {

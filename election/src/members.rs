@@ -1,7 +1,6 @@
 //! The members of a cluster: voters, witnesses and observers. A [`Members`] exists only checked:
 //! it has at least one voter, no name twice, and is not larger than the limits.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 
@@ -108,22 +107,21 @@ pub enum MembersError {
     Twice(NodeId),
 }
 
-/// The members, by name.
+/// The members, by name. They are looked through at every event, so they lie side by side.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct Members(BTreeMap<NodeId, Member>);
+pub struct Members(Vec<(NodeId, Member)>);
 
 impl Members {
     /// Checks and builds the list.
     pub fn new(list: impl IntoIterator<Item = (NodeId, Member)>) -> Result<Self, MembersError> {
-        let mut members = BTreeMap::new();
-        for (name, member) in list {
-            if members.insert(name.clone(), member).is_some() {
-                return Err(MembersError::Twice(name));
-            }
+        let mut members: Vec<_> = list.into_iter().collect();
+        members.sort_by(|(a, _), (b, _)| a.cmp(b));
+        if let Some(twice) = members.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+            return Err(MembersError::Twice(twice[0].0.clone()));
         }
         let checked = Self(members);
         let with_vote = checked.voting().count();
-        if !checked.0.values().any(|m| m.kind == Kind::Voter) {
+        if !checked.0.iter().any(|(_, m)| m.kind == Kind::Voter) {
             return Err(MembersError::NoVoter);
         }
         if with_vote > MOST_VOTERS {
@@ -137,12 +135,16 @@ impl Members {
 
     /// The member of that name.
     pub fn find(&self, name: &NodeId) -> Option<&Member> {
-        self.0.get(name)
+        self.0.iter().find(|(other, _)| other == name).map(|(_, member)| member)
+    }
+
+    fn find_mut(&mut self, name: &NodeId) -> Option<&mut Member> {
+        self.0.iter_mut().find(|(other, _)| other == name).map(|(_, member)| member)
     }
 
     /// All members, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&NodeId, &Member)> {
-        self.0.iter()
+        self.0.iter().map(|(name, member)| (name, member))
     }
 
     /// All that have a vote, by name: voters and witnesses.
@@ -162,14 +164,14 @@ impl Members {
 
     /// Binds the life of `name` that counts from now on.
     pub(crate) fn bind(&mut self, name: &NodeId, incarnation: Incarnation) {
-        if let Some(member) = self.0.get_mut(name) {
+        if let Some(member) = self.find_mut(name) {
             member.incarnation = Some(incarnation);
         }
     }
 
     /// Takes `name` out of the choice, or puts it back with None.
     pub(crate) fn set_drained(&mut self, name: &NodeId, drained: Option<Drained>) {
-        if let Some(member) = self.0.get_mut(name) {
+        if let Some(member) = self.find_mut(name) {
             member.drained = drained;
         }
     }

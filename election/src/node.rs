@@ -255,13 +255,13 @@ impl Node {
         if env.cluster != self.cluster || env.from == self.me {
             return false;
         }
-        let state = self.hard.state.clone();
-        let Some(member) = state.members.find(&env.from).cloned() else { return false };
-        let state =
-            if self.sabotage.is(Mutant::HearsUnknownLives) { self.blind_state() } else { state };
-        let unbound = member.incarnation.is_none() && self.sabotage.is(Mutant::CountsUnbound);
-        if !unbound && !state.knows(&env.from, env.incarnation) {
-            let known = member.incarnation;
+        let state = &self.hard.state;
+        let Some(member) = state.members.find(&env.from) else { return false };
+        let (known, votes) = (member.incarnation, member.kind.votes());
+        let unbound = known.is_none() && self.sabotage.is(Mutant::CountsUnbound);
+        let met = self.sabotage.is(Mutant::HearsUnknownLives)
+            && self.peers.get(&env.from).is_some_and(|peer| peer.incarnation == env.incarnation);
+        if !unbound && !met && !state.knows(&env.from, env.incarnation) {
             let (node, incarnation) = (env.from.clone(), env.incarnation);
             // One that is not bound yet is bound as soon as the leader has its Hello.
             if known.is_some() && self.complains_first(env, false) {
@@ -276,7 +276,7 @@ impl Node {
             }
             return false;
         }
-        if member.kind.votes() {
+        if votes {
             self.highest_term = self.highest_term.max(env.term);
             if let Standing::Leader(leader) = &mut self.standing
                 && env.term > leader.term
@@ -285,15 +285,6 @@ impl Node {
             }
         }
         true
-    }
-
-    fn blind_state(&self) -> std::sync::Arc<crate::cluster_state::ClusterState> {
-        let mut state = (*self.hard.state).clone();
-        let peers: Vec<_> = self.peers.iter().map(|(n, p)| (n.clone(), p.incarnation)).collect();
-        for (name, life) in peers {
-            state.members.bind(&name, life);
-        }
-        std::sync::Arc::new(state)
     }
 
     /// A peer that is not listened to goes on sending: it is worth one line, not one per message.

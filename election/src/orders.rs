@@ -75,7 +75,7 @@ impl Node {
         force: bool,
     ) -> Result<(), CommandError> {
         self.require_member(node)?;
-        let other = self.ranking(now).into_iter().any(|candidate| candidate != node);
+        let other = self.eligible(now).any(|(candidate, _)| candidate != node);
         if other || force { Ok(()) } else { Err(self.nobody_eligible(now)) }
     }
 
@@ -105,7 +105,7 @@ impl Node {
             return Err(CommandError::AlreadyBoss(to));
         }
         if let Some(why) = self.unfit(&to, now) {
-            return Err(CommandError::Unfit(to, why));
+            return Err(CommandError::Unfit(to, why.to_string()));
         }
         if let Standing::Leader(leader) = &mut self.standing {
             leader.set_stay = true;

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::boss::Phase;
-use crate::cluster_state::{Claim, ClusterState, HistoryEntry};
+use crate::cluster_state::{Claim, ClusterState, HistoryEntry, HoldOff, Paused};
 use crate::command::{Answer, Command};
 use crate::id::{NodeId, Term, Version};
 use crate::leader::Ground;
@@ -16,6 +16,40 @@ use crate::node::{Node, Standing};
 use crate::note::Note;
 use crate::ready::Effect;
 use crate::window::Window;
+
+/// The next edition while it gathers. A leader looks for one at every event and nearly always
+/// finds none: the copy is made at the first change.
+struct Draft {
+    base: Arc<ClusterState>,
+    version: Version,
+    next: Option<ClusterState>,
+}
+
+impl Draft {
+    /// The edition as it is so far.
+    fn so_far(&self) -> &ClusterState {
+        self.next.as_ref().unwrap_or(&self.base)
+    }
+
+    fn change(&mut self) -> &mut ClusterState {
+        self.next.get_or_insert_with(|| {
+            let mut next = (*self.base).clone();
+            next.version = self.version;
+            next
+        })
+    }
+
+    /// None when it says nothing but what the last edition said.
+    fn news(self) -> Option<ClusterState> {
+        let mut next = self.next?;
+        next.version = self.base.version;
+        if next == *self.base {
+            return None;
+        }
+        next.version = self.version;
+        Some(next)
+    }
+}
 
 impl Node {
     /// E1, R1: the state again, as a version of this term, so that it can be committed. After a
@@ -37,7 +71,10 @@ impl Node {
         if early {
             self.write_claim(&mut next);
         }
-        self.publish(now, next);
+        next.change();
+        if let Some(next) = next.next {
+            self.publish(now, next);
+        }
     }
 
     /// K1: a majority of the voters replied with exactly this version, in the term that I lead.
@@ -85,27 +122,26 @@ impl Node {
             return;
         }
         let mut next = self.edition();
-        let before = next.clone();
         self.bind_incarnations(&mut next);
         self.carry_out_orders(&mut next);
         self.end_hold_offs(&mut next, now);
         self.settle_claim(&mut next, now);
-        if self.phase == Phase::Boss && next.hold_offs.get(&self.me).is_some_and(|h| h.ended) {
+        let over = |hold_off: &HoldOff| hold_off.ended;
+        if self.phase == Phase::Boss && next.so_far().hold_offs.get(&self.me).is_some_and(over) {
             // A promote that succeeded ends the doubling.
-            next.hold_offs.remove(&self.me);
+            next.change().hold_offs.remove(&self.me);
         }
-        if next == before {
-            self.answer_orders();
-        } else {
-            self.publish(now, next);
+        match next.news() {
+            Some(next) => self.publish(now, next),
+            None => self.answer_orders(),
         }
     }
 
     /// The state as the next version.
-    pub(crate) fn edition(&self) -> ClusterState {
-        let mut next = (*self.hard.state).clone();
-        next.version = Version { term: self.leading_term(), index: next.version.index + 1 };
-        next
+    fn edition(&self) -> Draft {
+        let base = self.hard.state.clone();
+        let version = Version { term: self.leading_term(), index: base.version.index + 1 };
+        Draft { base, version, next: None }
     }
 
     pub(crate) fn leading_term(&self) -> Term {
@@ -129,8 +165,9 @@ impl Node {
     }
 
     /// Section 6: the lives that authenticated Hellos proved are bound.
-    pub(crate) fn bind_incarnations(&self, next: &mut ClusterState) {
+    fn bind_incarnations(&self, next: &mut Draft) {
         let unbound: Vec<NodeId> = next
+            .so_far()
             .members
             .iter()
             .filter(|(_, member)| member.incarnation.is_none())
@@ -143,25 +180,26 @@ impl Node {
                 self.peers.get(&name).map(|peer| peer.incarnation)
             };
             if let Some(life) = life {
-                next.members.bind(&name, life);
+                next.change().members.bind(&name, life);
             }
         }
     }
 
-    pub(crate) fn carry_out_orders(&mut self, next: &mut ClusterState) {
+    fn carry_out_orders(&mut self, next: &mut Draft) {
         let Standing::Leader(leader) = &mut self.standing else { return };
         for (id, order) in std::mem::take(&mut leader.orders) {
             match order {
                 Command::Drain { node, until, reason, .. } => {
-                    next.members.set_drained(&node, Some(Drained { until, reason }));
+                    let drained = Drained { until, reason };
+                    next.change().members.set_drained(&node, Some(drained));
                 }
-                Command::Undrain { node } => next.members.set_drained(&node, None),
+                Command::Undrain { node } => next.change().members.set_drained(&node, None),
                 Command::Pause { until, reason } => {
-                    next.paused = Some(crate::cluster_state::Paused { until, reason });
+                    next.change().paused = Some(Paused { until, reason });
                 }
-                Command::Resume => next.paused = None,
+                Command::Resume => next.change().paused = None,
                 Command::Clear { node } => {
-                    next.hold_offs.remove(&node);
+                    next.change().hold_offs.remove(&node);
                 }
                 Command::Resign { .. }
                 | Command::Switchover { .. }
@@ -174,7 +212,7 @@ impl Node {
     }
 
     /// A hold-off that is over by the leader's clock is over for all.
-    pub(crate) fn end_hold_offs(&mut self, next: &mut ClusterState, now: Moment) {
+    fn end_hold_offs(&mut self, next: &mut Draft, now: Moment) {
         let over: Vec<NodeId> = self
             .hold_off_ends
             .iter()
@@ -182,8 +220,9 @@ impl Node {
             .map(|(node, _)| node.clone())
             .collect();
         for node in over {
-            if let Some(hold_off) = next.hold_offs.get_mut(&node)
-                && !hold_off.ended
+            let runs = |hold_off: &HoldOff| !hold_off.ended;
+            if next.so_far().hold_offs.get(&node).is_some_and(runs)
+                && let Some(hold_off) = next.change().hold_offs.get_mut(&node)
             {
                 hold_off.ended = true;
                 self.note(Note::HoldOffEnded { node });
@@ -192,7 +231,7 @@ impl Node {
     }
 
     /// W3 and X6: the own claim, before the first effect; None, after the last.
-    pub(crate) fn settle_claim(&mut self, next: &mut ClusterState, now: Moment) {
+    fn settle_claim(&mut self, next: &mut Draft, now: Moment) {
         let Standing::Leader(leader) = &self.standing else { return };
         if leader.released {
             if self.phase == Phase::Idle && self.runner.is_idle() {
@@ -214,32 +253,35 @@ impl Node {
     }
 
     /// X6: None over the own claim only; a predecessor's stays as it is.
-    pub(crate) fn settle_release(&mut self, next: &mut ClusterState) {
-        let mine = match &next.claim {
+    fn settle_release(&mut self, next: &mut Draft) {
+        let mine = match &next.so_far().claim {
             Claim::Held(held) => self.is_mine(held),
             Claim::Unknown | Claim::None => false,
         };
         let mine = mine || self.sabotage.is(Mutant::WaitingErasesForeignClaim);
         if mine {
-            next.claim = Claim::None;
+            next.change().claim = Claim::None;
         }
         let Standing::Leader(leader) = &mut self.standing else { return };
         let set_stay = std::mem::take(&mut leader.set_stay);
         if let Some(cause) = leader.hold_off_me.take() {
-            next.hold_off(&self.me, cause);
-            if let Some(hold_off) = next.hold_offs.get(&self.me) {
+            next.change().hold_off(&self.me, cause);
+            if let Some(hold_off) = next.so_far().hold_offs.get(&self.me) {
                 let (node, span) = (self.me.clone(), hold_off.span);
                 self.note(Note::HeldOff { node, cause, span });
             }
         }
-        next.stay |= set_stay;
+        if set_stay {
+            next.change().stay = true;
+        }
     }
 
-    pub(crate) fn write_claim(&mut self, next: &mut ClusterState) {
+    fn write_claim(&mut self, next: &mut Draft) {
         let Standing::Leader(leader) = &self.standing else { return };
         let held = self.claim_to_publish(leader, leader.term);
         let entry =
             HistoryEntry { epoch: held.epoch, node: self.me.clone(), cause: leader.cause() };
+        let next = next.change();
         if leader.ground == Ground::Elected {
             // An unclean change ends what a switchover had set.
             next.stay = false;

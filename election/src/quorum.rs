@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::id::NodeId;
-use crate::members::Members;
+use crate::members::{MOST_VOTERS, Members};
 use crate::moment::Moment;
 
 /// Votes for one attempt.
@@ -61,12 +61,14 @@ pub(crate) fn acknowledged(
     members: &Members,
     moment_of: impl Fn(&NodeId) -> Option<Moment>,
 ) -> Option<Moment> {
-    let moments: Vec<Moment> = members.voting().filter_map(moment_of).collect();
-    let nth = members.quorum() - 1;
-    let component = |pick: fn(&Moment) -> u64| {
-        let mut values: Vec<u64> = moments.iter().map(pick).collect();
-        values.sort_unstable_by(|a, b| b.cmp(a));
-        values.get(nth).copied()
-    };
-    Some(Moment { boot: component(|m| m.boot)?, raw: component(|m| m.raw)? })
+    // Called at every event of a leader: no allocation.
+    let (mut boot, mut raw) = ([0; MOST_VOTERS], [0; MOST_VOTERS]);
+    let mut have = 0;
+    for moment in members.voting().filter_map(moment_of) {
+        (boot[have], raw[have]) = (moment.boot, moment.raw);
+        have += 1;
+    }
+    let nth = members.quorum().checked_sub(1).filter(|nth| *nth < have)?;
+    let component = |values: &mut [u64]| *values.select_nth_unstable_by(nth, |a, b| b.cmp(a)).1;
+    Some(Moment { boot: component(&mut boot[..have]), raw: component(&mut raw[..have]) })
 }
