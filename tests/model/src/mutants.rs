@@ -21,7 +21,7 @@ pub(crate) fn catch_all(part: &str, limit: Duration, threads: usize) -> bool {
                 return None;
             }
             let setup = Setup { broken: Some(*mutant), seen: Arc::default(), ..setup };
-            let found = search(&setup, threads, left().min(Duration::from_secs(10)));
+            let found = search(&setup, threads, left().min(Duration::from_secs(6)));
             states += found.states;
             let Verdict::Violation(text, path) = found.verdict else { return None };
             Some(format!("{}, {} steps: {text}", setup.name, path.len()))

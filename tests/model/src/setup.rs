@@ -35,7 +35,7 @@ pub(crate) struct Budget {
     pub(crate) doubles: u8,
     /// Ticks that a message, an act, a word or a write is late, summed over all.
     pub(crate) delays: u8,
-    /// Changes of a host's connection: cut, or healed.
+    /// Changes of the network: a host, a link or a direction is cut, or joined again.
     pub(crate) cuts: u8,
     pub(crate) elector_crashes: u8,
     /// Elector and executor die together; the clean-up follows within D.
@@ -160,6 +160,7 @@ impl Setup {
             hosts: (0..count).map(|host| (0, Arc::new(Host::new(disk(host))))).collect(),
             streams: vec![Vec::new(); count * count],
             bag: Vec::new(),
+            cut: 0,
             left: self.budget,
             remembered: Remembered { committed: state.version, ..Remembered::default() },
             violation: None,
@@ -194,8 +195,7 @@ impl Setup {
         let claim = claim.held_by(&name_of(host), life_of(host, here.wiped)).map(|h| h.epoch);
         let (now, fence) = (self.now(), self.timing.fence);
         #[cfg_attr(not(feature = "mutants"), allow(unused_mut))]
-        let mut executor =
-            Executor::start(now, here.marker, claim, fence, fence.part(4), GRACEFUL);
+        let mut executor = Executor::start(now, here.marker, claim, fence, fence.part(4), GRACEFUL);
         #[cfg(feature = "mutants")]
         executor.set_mutant(self.broken);
         executor

@@ -6,8 +6,8 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use election::{
-    Act, Envelope, Epoch, Executor, Folding, HardState, Marker, Message, Moment, Node, Order, Refusal,
-    Term, Version, Word, Write,
+    Act, Envelope, Epoch, Executor, Folding, HardState, Marker, Message, Moment, Node, Order,
+    Refusal, Term, Version, Word, Write,
 };
 
 use crate::setup::{Budget, Setup, TICK};
@@ -58,8 +58,6 @@ pub(crate) struct Host {
     pub(crate) off: bool,
     /// How often its state directory was lost.
     pub(crate) wiped: u8,
-    pub(crate) mute: bool,
-    pub(crate) deaf: bool,
 }
 
 /// What the observer remembers.
@@ -78,6 +76,8 @@ pub(crate) struct State {
     pub(crate) streams: Vec<Vec<(u64, Arc<Parcel>)>>,
     /// What arrives in any order, sorted by fingerprint.
     pub(crate) bag: Vec<(u64, Arc<Parcel>)>,
+    /// Of each ordered pair, a bit: nothing gets through.
+    pub(crate) cut: u32,
     pub(crate) left: Budget,
     pub(crate) remembered: Remembered,
     /// What went wrong on the way here.
@@ -105,8 +105,6 @@ impl Host {
             asleep: false,
             off: false,
             wiped: 0,
-            mute: false,
-            deaf: false,
         }
     }
 
@@ -120,7 +118,8 @@ impl Host {
         if self.asleep {
             return 0;
         }
-        let words = if self.frozen { 0 } else { self.words.len() + usize::from(self.writing.is_some()) };
+        let words =
+            if self.frozen { 0 } else { self.words.len() + usize::from(self.writing.is_some()) };
         self.acts.len() + words + usize::from(self.marking.is_some())
     }
 }
@@ -134,6 +133,20 @@ impl State {
     pub(crate) fn stream(&mut self, from: usize, to: usize) -> &mut Vec<(u64, Arc<Parcel>)> {
         let count = self.hosts.len();
         &mut self.streams[from * count + to]
+    }
+
+    /// The bit of an ordered pair.
+    fn way(&self, from: usize, to: usize) -> u32 {
+        1 << (from * self.hosts.len() + to)
+    }
+
+    pub(crate) fn is_cut(&self, from: usize, to: usize) -> bool {
+        self.cut & self.way(from, to) != 0
+    }
+
+    pub(crate) fn set_cut(&mut self, from: usize, to: usize, cut: bool) {
+        let way = self.way(from, to);
+        self.cut = if cut { self.cut | way } else { self.cut & !way };
     }
 
     /// Everything on its way to `to`, and from it, is lost.
@@ -194,7 +207,7 @@ impl Hash for State {
         for (print, _) in &self.bag {
             hasher.write_u64(*print);
         }
-        (self.left, &self.remembered, self.violation.is_some()).hash(hasher);
+        (self.cut, self.left, &self.remembered, self.violation.is_some()).hash(hasher);
     }
 }
 

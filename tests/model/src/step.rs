@@ -135,10 +135,21 @@ impl<'a> Step<'a> {
                 self.host(host).asleep = true;
             }
             Action::Wakes(host) => self.wakes(host),
-            Action::Connection(host, mute, deaf) => {
+            Action::Isolated(host, cut) => {
                 self.state.left.cuts -= 1;
-                let here = self.host(host);
-                (here.mute, here.deaf) = (mute, deaf);
+                for other in (0..self.state.hosts.len()).filter(|other| *other != host) {
+                    self.state.set_cut(host, other, cut);
+                    self.state.set_cut(other, host, cut);
+                }
+            }
+            Action::Link(a, b, cut) => {
+                self.state.left.cuts -= 1;
+                self.state.set_cut(a, b, cut);
+                self.state.set_cut(b, a, cut);
+            }
+            Action::Way(from, to, cut) => {
+                self.state.left.cuts -= 1;
+                self.state.set_cut(from, to, cut);
             }
             Action::Order(host, order) => self.order(host, order),
             Action::Tick => self.tick(),
@@ -178,7 +189,8 @@ impl<'a> Step<'a> {
         if let Some(at) = self.state.bag.iter().position(|(_, parcel)| swift(parcel)) {
             return Some(Which::Bag(at));
         }
-        let first = |stream: &Vec<(u64, Arc<Parcel>)>| stream.first().is_some_and(|(_, p)| swift(p));
+        let first =
+            |stream: &Vec<(u64, Arc<Parcel>)>| stream.first().is_some_and(|(_, p)| swift(p));
         let pair = self.state.streams.iter().position(first)?;
         let count = self.state.hosts.len();
         Some(Which::Stream(pair / count, pair % count))
@@ -244,8 +256,10 @@ impl<'a> Step<'a> {
         // Excused until the executor has looked at its clocks, and then as long as it lets go.
         self.host(host).excused = self.state.hosts[host].1.effect.is_some();
         self.executor_times(host);
-        let fencing = |here: &Host| here.executor.as_ref().is_some_and(|e| e.fence_limit().is_some());
-        let excused = fencing(&self.state.hosts[host].1) || self.state.hosts[host].1.cleaning.is_some();
+        let fencing =
+            |here: &Host| here.executor.as_ref().is_some_and(|e| e.fence_limit().is_some());
+        let excused =
+            fencing(&self.state.hosts[host].1) || self.state.hosts[host].1.cleaning.is_some();
         self.host(host).excused &= excused;
         self.judge_effects();
         self.time_passes(host);

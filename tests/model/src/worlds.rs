@@ -82,12 +82,25 @@ pub(crate) fn all(tier: Tier) -> Vec<Setup> {
 /// M1.
 fn handovers(deep: bool) -> Vec<Setup> {
     let more = u8::from(deep);
-    vec![Setup {
-        budget: Budget { cuts: 1, delays: more, orders: 1, ..Budget::default() },
-        orders: vec![resign()],
-        sometimes: &[Mark::Boss, Mark::V1Refuses, Mark::V4Grants, Mark::L2Over, Mark::W2Waits],
-        ..world("M1 three voters, handover", 3, 2, if deep { 4 } else { 3 })
-    }]
+    vec![
+        Setup {
+            budget: Budget { cuts: 1 + more, delays: more, orders: 1, ..Budget::default() },
+            orders: vec![resign()],
+            sometimes: &[Mark::Boss, Mark::V1Refuses, Mark::V4Grants, Mark::L2Over, Mark::W2Waits],
+            ..world("M1 three voters, handover", 3, 2, if deep { 4 } else { 3 })
+        },
+        Setup {
+            budget: Budget { cuts: 3, ..Budget::default() },
+            sometimes: &[Mark::Boss, Mark::V1Refuses, Mark::L2Over, Mark::W2Waited],
+            ..world("M1 three voters, links cut and joined", 3, 2, if deep { 5 } else { 4 })
+        },
+        Setup {
+            swift: false,
+            budget: Budget { cuts: 1, delays: 1 + more, ..Budget::default() },
+            sometimes: &[Mark::Boss, Mark::V1Refuses, Mark::L2Over],
+            ..world("M1 three voters, everything late", 3, 2, 3)
+        },
+    ]
 }
 
 /// M2: R1 by a voter that was a candidate in a higher term once, R2 after promotes that fail.
