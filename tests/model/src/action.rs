@@ -2,7 +2,7 @@
 
 use election::Message;
 
-use crate::setup::Setup;
+use crate::setup::{Setup, Swift};
 use crate::state::{Host, Parcel, Run, State};
 
 /// Which message.
@@ -83,7 +83,7 @@ impl Setup {
                 self.of_host(host, here, state, all);
             }
         }
-        if state.left.cuts > 0 && (!self.swift || state.late() == 0) {
+        if state.left.cuts > 0 && (self.swift != Swift::All || state.late() == 0) {
             self.of_network(state, all);
         }
         if self.may_tick(state) {
@@ -119,7 +119,7 @@ impl Setup {
         all.push(Action::Deliver(which));
         let message = &parcel.envelope.message;
         let again = matches!(message, Message::Released { .. } | Message::TakeOver { .. });
-        if state.left.doubles > 0 && (again || !self.swift) {
+        if state.left.doubles > 0 && (again || self.swift == Swift::Nothing) {
             all.push(Action::DeliverTwice(which));
         }
         if state.left.losses > 0 {

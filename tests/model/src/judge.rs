@@ -83,7 +83,10 @@ impl Step<'_> {
 
     fn commits(&mut self, version: Version) {
         let before = self.state.remembered.committed;
-        if version > before && version.index > before.index {
+        // Who was wiped and who was never met know of no version: with both, a quorum may begin
+        // the cluster anew (man/boss-protocol.7). That must not make a second boss either.
+        let anew = self.setup.unborn && self.wiped() > 0;
+        if version > before && (anew || version.index > before.index) {
             self.state.remembered.committed = version;
         } else {
             self.violate(format!("9.5: {version} is committed after {before}"));

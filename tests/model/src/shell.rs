@@ -103,7 +103,7 @@ impl Step<'_> {
             return;
         }
         let ordered = self.setup.ordered && !envelope.message.is_datagram();
-        let parcel = (0, Arc::new(Parcel { from, to, envelope }));
+        let parcel = (0, Arc::new(Parcel { from, to, again: false, envelope }));
         if ordered {
             self.state.stream(from, to).push(parcel);
         } else {

@@ -17,6 +17,8 @@ use crate::setup::{Budget, Setup, TICK};
 pub(crate) struct Parcel {
     pub(crate) from: usize,
     pub(crate) to: usize,
+    /// It was delivered once already: it may come again at any time, or never.
+    pub(crate) again: bool,
     pub(crate) envelope: Envelope,
 }
 
@@ -149,6 +151,12 @@ impl State {
         self.cut = if cut { self.cut | way } else { self.cut & !way };
     }
 
+    /// Both directions.
+    pub(crate) fn isolate(&mut self, a: usize, b: usize, cut: bool) {
+        self.set_cut(a, b, cut);
+        self.set_cut(b, a, cut);
+    }
+
     /// Everything on its way to `to`, and from it, is lost.
     pub(crate) fn lose_all(&mut self, host: usize) {
         let count = self.hosts.len();
@@ -163,7 +171,8 @@ impl State {
     pub(crate) fn late(&self) -> usize {
         let here = |to: usize| self.hosts[to].1.listens() || self.hosts[to].1.elector.is_none();
         let streams = self.streams.iter().flatten();
-        let parcels = streams.chain(&self.bag).filter(|(_, parcel)| here(parcel.to)).count();
+        let waits = |(_, parcel): &&(u64, Arc<Parcel>)| !parcel.again && here(parcel.to);
+        let parcels = streams.chain(&self.bag).filter(waits).count();
         parcels + self.hosts.iter().map(|(_, host)| host.waiting()).sum::<usize>()
     }
 

@@ -6,7 +6,7 @@ use election::{Command, Marker, Message, VoteKind};
 
 use crate::action::{Action, Which};
 use crate::coverage::Mark;
-use crate::setup::{Setup, life_of, name_of};
+use crate::setup::{Setup, Swift, life_of, name_of};
 use crate::state::{Host, Parcel, Run, State};
 
 /// A state being changed.
@@ -46,7 +46,7 @@ impl<'a> Step<'a> {
     }
 
     fn finish(mut self) -> State {
-        if self.setup.swift {
+        if self.setup.swift != Swift::Nothing {
             self.hurry();
         }
         self.judge_disks();
@@ -63,7 +63,8 @@ impl<'a> Step<'a> {
             Action::DeliverTwice(which) => {
                 self.state.left.doubles -= 1;
                 let parcel = self.take(which);
-                self.state.bag.push((0, parcel.clone()));
+                let again = Parcel { again: true, ..(*parcel).clone() };
+                self.state.bag.push((0, Arc::new(again)));
                 self.deliver(&parcel);
             }
             Action::Lose(which) => {
@@ -138,14 +139,12 @@ impl<'a> Step<'a> {
             Action::Isolated(host, cut) => {
                 self.state.left.cuts -= 1;
                 for other in (0..self.state.hosts.len()).filter(|other| *other != host) {
-                    self.state.set_cut(host, other, cut);
-                    self.state.set_cut(other, host, cut);
+                    self.state.isolate(host, other, cut);
                 }
             }
             Action::Link(a, b, cut) => {
                 self.state.left.cuts -= 1;
-                self.state.set_cut(a, b, cut);
-                self.state.set_cut(b, a, cut);
+                self.state.isolate(a, b, cut);
             }
             Action::Way(from, to, cut) => {
                 self.state.left.cuts -= 1;
@@ -177,10 +176,12 @@ impl<'a> Step<'a> {
         let swift = |parcel: &Parcel| {
             let message = &parcel.envelope.message;
             let here = &self.state.hosts[parcel.to].1;
-            let soon = message.is_datagram()
+            let answers = self.setup.swift == Swift::All;
+            let soon = (answers && message.is_datagram())
                 || matches!(
                     message,
-                    Message::PreVote { .. }
+                    Message::Heartbeat { .. }
+                        | Message::PreVote { .. }
                         | Message::PreVoteReply { .. }
                         | Message::PublishReply { .. }
                 );
