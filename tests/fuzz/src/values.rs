@@ -40,6 +40,10 @@ pub struct Near {
     pub state: Arc<ClusterState>,
     /// The epoch of the last permit.
     pub epoch: Epoch,
+    /// The last heartbeat and the last pre-vote that were sent.
+    pub seq: u64,
+    /// See `seq`.
+    pub attempt: u64,
 }
 
 impl Near {
@@ -61,19 +65,19 @@ impl Near {
             0 => {
                 let heartbeat = self.state.timing.promise();
                 let epoch = draw.flag().then(|| Epoch(draw.near(self.epoch.0)));
-                let (seq, version) = (draw.near(1), self.version(draw));
+                let (seq, version) = (draw.near(self.seq), self.version(draw));
                 let promise = span(draw, heartbeat);
                 Message::Heartbeat { seq, version, promise, phase: phase(draw), epoch }
             }
             1 => Message::HeartbeatReply {
-                seq: (!draw.rarely(4)).then(|| draw.near(1)),
+                seq: (!draw.rarely(4)).then(|| draw.near(self.seq)),
                 version: self.version(draw),
                 facts: Facts { ready: !draw.rarely(4), disk_ok: !draw.rarely(8) },
             },
             2 => Message::PreVote {
                 proposed: Term(draw.near(term.0)),
                 version: self.version(draw),
-                attempt: draw.near(1),
+                attempt: draw.near(self.attempt),
                 rank: u32::from(draw.byte()),
             },
             3 => self.pre_vote_reply(draw),
@@ -102,7 +106,7 @@ impl Near {
     /// The answer to one's own pre-vote of that attempt.
     fn pre_vote_reply(&self, draw: &mut Draw<'_>) -> Message {
         Message::PreVoteReply {
-            attempt: draw.near(1),
+            attempt: draw.near(self.attempt),
             refusal: self.refusal(draw),
             version: self.version(draw),
             better: draw.rarely(4).then(|| name_of(draw.below(NAMES.len()))),
@@ -300,7 +304,8 @@ pub fn hard(draw: &mut Draw<'_>, count: usize) -> HardState {
     state.version =
         Version { term: Term(draw.near(term.0).min(term.0)), index: 1 + u64::from(draw.byte()) };
     bind_all(&mut state);
-    let near = Near { term, state: Arc::new(state.clone()), epoch: Epoch(state.version.term.0) };
+    let epoch = Epoch(state.version.term.0);
+    let near = Near { term, state: Arc::new(state.clone()), epoch, seq: 0, attempt: 0 };
     change(draw, &mut state, &near);
     if let Claim::Held(held) = &mut state.claim {
         held.epoch = held.epoch.min(Epoch(state.version.term.0));

@@ -69,7 +69,8 @@ fn said(draw: &mut Draw<'_>) {
     let mut state = unborn(draw, count);
     bind_all(&mut state);
     let term = Term(draw.near(9));
-    let mut near = Near { term, state: state.clone().into(), epoch: Epoch(draw.near(8)) };
+    let epoch = Epoch(draw.near(8));
+    let mut near = Near { term, state: state.clone().into(), epoch, seq: 1, attempt: 1 };
     change(draw, &mut state, &near);
     near.state = state.into();
     let message = near.message(draw, term);
