@@ -20,6 +20,7 @@ pub mod draw;
 pub mod ipc;
 pub mod node;
 pub mod permit;
+pub mod sabotage;
 pub mod state_file;
 pub mod trio;
 pub mod values;

@@ -80,7 +80,8 @@ impl Bench {
             Marker::Missing | Marker::Unreadable => Epoch(0),
         };
         let claim = draw.flag().then(|| Epoch(draw.near(known.0)));
-        let machine = Executor::start(now, marker, claim, FENCE, escalation, GRACEFUL);
+        let mut machine = Executor::start(now, marker, claim, FENCE, escalation, GRACEFUL);
+        crate::sabotage::executor(&mut machine);
         let acting = matches!(marker, Marker::Acting { .. } | Marker::Unreadable);
         let mut bench = Self {
             machine,

@@ -29,11 +29,10 @@ struct Out {
 struct Heard {
     at: Moment,
     promise: Span,
-    life: Incarnation,
 }
 
 /// Knows what one node owes.
-pub(super) struct Judge {
+pub(crate) struct Judge {
     me: NodeId,
     life: Incarnation,
     votes: BTreeMap<Term, NodeId>,
@@ -52,7 +51,7 @@ pub(super) struct Judge {
 
 impl Judge {
     /// Of a node that has just started (S1).
-    pub(super) fn new(now: Moment, me: NodeId, life: Incarnation, disk: &HardState) -> Self {
+    pub(crate) fn new(now: Moment, me: NodeId, life: Incarnation, disk: &HardState) -> Self {
         Self {
             me,
             life,
@@ -71,7 +70,7 @@ impl Judge {
     }
 
     /// The node starts again from what is on disk; its executor has let go before (X2).
-    pub(super) fn restarted(&mut self, now: Moment, disk: &HardState) {
+    pub(crate) fn restarted(&mut self, now: Moment, disk: &HardState) {
         self.promise = since_start(now, disk);
         self.released.clear();
         self.asked.clear();
@@ -82,15 +81,16 @@ impl Judge {
     }
 
     /// Before the node is told.
-    pub(super) fn hears(&mut self, now: Moment, envelope: &Envelope) {
+    pub(crate) fn hears(&mut self, now: Moment, envelope: &Envelope) {
         let Envelope { from, incarnation, term, message, .. } = envelope;
         let life = (from.clone(), *incarnation);
         match message {
             Message::Heartbeat { seq, promise, .. } => {
                 let promise = (*promise).min(LONGEST_PROMISE);
-                let heard = Heard { at: now, promise, life: *incarnation };
-                // The first that could be answered: a promise is at least as long.
-                self.heard.entry((from.clone(), *term, *seq)).or_insert(heard);
+                let heard = Heard { at: now, promise };
+                // Several may have that number, and an answer names one: the least is certain.
+                let least = self.heard.entry((from.clone(), *term, *seq)).or_insert(heard);
+                least.promise = least.promise.min(promise);
             }
             Message::HeartbeatReply { seq, version, .. } => {
                 if let Some(sent) = seq.and_then(|seq| self.sent.get(&(*term, seq))) {
@@ -115,7 +115,7 @@ impl Judge {
     }
 
     /// After it was told: A1, whose promise it is now.
-    pub(super) fn heard(&mut self, envelope: &Envelope, after: &Snapshot) {
+    pub(crate) fn heard(&mut self, envelope: &Envelope, after: &Snapshot) {
         let leads = matches!(envelope.message, Message::Heartbeat { .. } | Message::Publish { .. });
         if leads && after.leader.as_ref() == Some(&envelope.from) && after.term == envelope.term {
             self.promise.to = Some((envelope.from.clone(), envelope.incarnation));
@@ -124,7 +124,7 @@ impl Judge {
     }
 
     /// V7: an operator vouches for it.
-    pub(super) fn confirmed(&mut self, now: Moment, node: &NodeId, term: Term) {
+    pub(crate) fn confirmed(&mut self, now: Moment, node: &NodeId, term: Term) {
         if let Some(life) = self.promise.to.clone().filter(|(name, _)| name == node) {
             self.let_off(now, life, term);
         }
@@ -159,12 +159,12 @@ impl Judge {
     }
 
     /// A word of the executor that counts by X4.
-    pub(super) fn idle(&mut self, epoch: Epoch) {
+    pub(crate) fn idle(&mut self, epoch: Epoch) {
         self.permit = self.permit.filter(|out| out.epoch > epoch);
     }
 
     /// 9.4.
-    pub(super) fn written(before: &HardState, after: &HardState) {
+    pub(crate) fn written(before: &HardState, after: &HardState) {
         assert!(after.term >= before.term, "9.4: the term fell on disk");
         assert!(after.state.version >= before.state.version, "9.4: the version fell on disk");
         assert!(after.promise_hiwater >= before.promise_hiwater, "S1: the longest promise fell");
@@ -175,7 +175,7 @@ impl Judge {
     }
 
     /// What leaves the node, with what is on its disk then (9.16).
-    pub(super) fn sends(
+    pub(crate) fn sends(
         &mut self,
         now: Moment,
         to: &NodeId,
@@ -258,20 +258,17 @@ impl Judge {
         let heard = self.heard.get(&(to.clone(), term, seq));
         let heard = heard.expect("A1: acknowledges what it never heard");
         assert!(disk.promise_hiwater >= heard.promise, "S1: a promise that is not on disk");
-        let life = (to.clone(), heard.life);
-        // V5: released between the answer and its leaving.
-        if self.released.get(&life).is_some_and(|released| *released >= term) {
-            return;
-        }
         let until = heard.at.plus(heard.promise);
-        let to_it = self.promise.to.as_ref() == Some(&life) && self.promise.term == term;
-        if to_it {
+        let Some(life) = self.promise.to.clone().filter(|(name, _)| name == to) else { return };
+        // V5: released between the answer and its leaving.
+        let released = self.released.get(&life).is_some_and(|released| *released >= term);
+        if self.promise.term == term && !released {
             self.promise.until = self.promise.until.latest(until);
         }
     }
 
     /// An order to the executor.
-    pub(super) fn acts(&mut self, now: Moment, act: &Act, disk: &HardState, seen: &Snapshot) {
+    pub(crate) fn acts(&mut self, now: Moment, act: &Act, disk: &HardState, seen: &Snapshot) {
         match act {
             Act::Promote { permit, .. } => self.promotes(now, *permit, disk, seen),
             Act::Extend { epoch, until } => {
@@ -330,7 +327,7 @@ impl Judge {
     }
 
     /// What it tells the log.
-    pub(super) fn notes(&mut self, now: Moment, note: &Note) {
+    pub(crate) fn notes(&mut self, now: Moment, note: &Note) {
         if let Note::BecameLeader { .. } = note {
             // E1: its own promise, over at once; V2 guards from here.
             self.promise.until = now;

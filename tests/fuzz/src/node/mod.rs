@@ -4,7 +4,7 @@
 //! those that the wire lets through: all that a member with a valid certificate can say. None may
 //! make it panic, and it keeps its own obligations whoever lies ([`judge`]).
 
-mod judge;
+pub(crate) mod judge;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -67,11 +67,12 @@ impl Bench {
         let last = if disk.state.is_unborn() { last.min(1 << 40) } else { last.min(disk.term.0) };
         let read = Epoch(last);
         let judge = Judge::new(now, name_of(me), life, &disk);
-        let start = start(me, life, &disk, read);
+        let mut node = Node::start(now, start(me, life, &disk, read));
+        crate::sabotage::node(&mut node, now);
         Self {
             me,
             life,
-            node: Node::start(now, start),
+            node,
             now,
             disk,
             write: None,
@@ -323,6 +324,7 @@ impl Bench {
         self.now = self.now.plus(span(draw, Span::from_millis(200)).min(Span::from_secs(100)));
         self.judge.restarted(self.now, &self.disk);
         self.node = Node::start(self.now, start(self.me, self.life, &self.disk, self.read));
+        crate::sabotage::node(&mut self.node, self.now);
     }
 
     fn carry_out(&mut self) {
