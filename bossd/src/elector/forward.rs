@@ -79,6 +79,19 @@ struct RefusalDoc {
 }
 
 impl Report {
+    /// Of the order with that number.
+    pub fn new(id: u64, result: Result<Done, Refusal>) -> Self {
+        let result = match result {
+            Ok(Done { text, undo, epoch }) => Ok(DoneDoc { text, undo, epoch }),
+            Err(Refusal { kind, text }) => {
+                let number = KINDS.iter().position(|known| *known == kind);
+                let kind = number.and_then(|n| u8::try_from(n).ok()).unwrap_or(u8::MAX);
+                Err(RefusalDoc { kind, text })
+            }
+        };
+        Self { id, result }
+    }
+
     /// What the operator is told.
     pub fn outcome(self) -> Result<Done, Refusal> {
         match self.result {
@@ -334,16 +347,8 @@ fn kind_of(number: u8) -> RefusalKind {
 }
 
 fn report(peers: &Peers, to: &str, id: u64, result: Result<Done, Refusal>) {
-    let result = match result {
-        Ok(Done { text, undo, epoch }) => Ok(DoneDoc { text, undo, epoch }),
-        Err(Refusal { kind, text }) => {
-            let number = KINDS.iter().position(|known| *known == kind);
-            let kind = number.and_then(|n| u8::try_from(n).ok()).unwrap_or(u8::MAX);
-            Err(RefusalDoc { kind, text })
-        }
-    };
     // When it cannot be sent the client is told "try again" by its own node's time limit.
-    let _ = peers.send(to, &Frame::new(kind::ANSWER, to_bytes(&Report { id, result })));
+    let _ = peers.send(to, &Frame::new(kind::ANSWER, to_bytes(&Report::new(id, result))));
 }
 
 #[cfg(test)]
