@@ -47,7 +47,7 @@ fn names_places(error: &ConfigError, sources: &Sources) {
         let in_node = problem.file.as_os_str() == "node.toml";
         let source = if in_node { sources.node.as_ref() } else { Some(&sources.cluster) };
         let source = source.expect("a problem is of a file that is there");
-        assert!(problem.file == source.path, "{:?}", problem.file);
+        assert_eq!(problem.file, source.path);
         assert!(!problem.message.is_empty() && !problem.help.is_empty(), "{problem:?}");
         let Some(place) = &problem.place else { continue };
         let lines = source.text.split('\n').count();

@@ -261,7 +261,7 @@ impl Bench {
 
     fn carry_out(&mut self, draw: &mut Draw<'_>) {
         while let Some(order) = self.machine.next_order() {
-            self.obey(order);
+            self.obey(&order);
             // Each write of the marker takes a while.
             if draw.rarely(16) {
                 self.now = self.now.plus(LEASE);
@@ -270,8 +270,8 @@ impl Bench {
         }
     }
 
-    fn obey(&mut self, order: Order) {
-        match order {
+    fn obey(&mut self, order: &Order) {
+        match *order {
             Order::MarkActing(permit) => {
                 assert!(self.stands.is_none(), "X5: marked while something stands");
                 self.marker = Marker::Acting { epoch: permit.epoch, fence: permit.fence };

@@ -116,11 +116,11 @@ fn differences(ours: &str, theirs: &str, me: &str, name: &str) -> String {
     let mut text = String::new();
     for (n, key) in all.iter().take(MAX_KEYS_NAMED).enumerate() {
         let value = |of: &BTreeMap<String, String>| match of.get(*key) {
-            Some(value) => value.chars().take(MAX_VALUE_SHOWN).collect(),
+            Some(value) => shown(value),
             None => "not there".to_owned(),
         };
         let comma = if n == 0 { "" } else { ", " };
-        let key: String = key.chars().take(MAX_VALUE_SHOWN).collect();
+        let key = shown(key);
         let (ours, theirs) = (value(&ours), value(&theirs));
         write!(text, "{comma}{key} ({me}: {ours}, {name}: {theirs})").expect("a string grows");
     }
@@ -128,6 +128,12 @@ fn differences(ours: &str, theirs: &str, me: &str, name: &str) -> String {
         write!(text, " and {} more", all.len() - MAX_KEYS_NAMED).expect("a string grows");
     }
     text
+}
+
+/// The beginning of a text that may come from a peer, without what a terminal would act on.
+fn shown(text: &str) -> String {
+    let plain = |c: char| if c.is_control() { '?' } else { c };
+    text.chars().take(MAX_VALUE_SHOWN).map(plain).collect()
 }
 
 /// The lines of a canonical text by key, `section.key` where there are sections.
@@ -277,6 +283,8 @@ mod tests {
         let many = (0..20).map(|n| format!("key{n} = 1")).collect::<Vec<_>>().join("\n");
         assert!(differences("", &many, "alpha", "beta").ends_with(" and 15 more"));
         assert_eq!(differences("a = 1\nb = 2", "b = 2\na = 1", "x", "y"), "the order of its lines");
+        let bell = differences("", "a\u{7} = \u{1b}[2J", "alpha", "beta");
+        assert_eq!(bell, "a? (alpha: not there, beta: ?[2J)");
     }
 
     #[test]

@@ -202,7 +202,7 @@ impl Bench {
 
     /// For a while everything goes well: disks write, peers answer, hooks succeed.
     fn calm(&mut self, draw: &mut Draw<'_>) {
-        for _ in 0..1 + draw.below(24) {
+        for _ in 0..=draw.below(24) {
             self.now = self.now.plus(self.node.wake(self.now));
             self.tick();
             self.carry_out();
