@@ -41,6 +41,8 @@ pub(crate) struct Judge {
     /// Who asked for a vote, and whether a promise or a lease stood against it each time.
     asked: BTreeMap<(NodeId, Term), bool>,
     heard: BTreeMap<(NodeId, Term, u64), Heard>,
+    /// 9.15: whether the last message came from a life that the node knows.
+    counts: bool,
     permit: Option<Out>,
     last_epoch: Epoch,
     sent: BTreeMap<(Term, u64), Moment>,
@@ -60,6 +62,7 @@ impl Judge {
             released: BTreeMap::new(),
             asked: BTreeMap::new(),
             heard: BTreeMap::new(),
+            counts: false,
             permit: None,
             last_epoch: Epoch(0),
             sent: BTreeMap::new(),
@@ -80,9 +83,14 @@ impl Judge {
         self.acked.clear();
     }
 
-    /// Before the node is told.
-    pub(crate) fn hears(&mut self, now: Moment, envelope: &Envelope) {
+    /// Before the node is told. 9.15: what comes from a life that its state does not know counts
+    /// for nothing, so it is not written down.
+    pub(crate) fn hears(&mut self, now: Moment, envelope: &Envelope, before: &Snapshot) {
         let Envelope { from, incarnation, term, message, .. } = envelope;
+        self.counts = before.state.knows(from, *incarnation);
+        if !self.counts {
+            return;
+        }
         let life = (from.clone(), *incarnation);
         match message {
             Message::Heartbeat { seq, promise, .. } => {
@@ -117,7 +125,11 @@ impl Judge {
     /// After it was told: A1, whose promise it is now.
     pub(crate) fn heard(&mut self, envelope: &Envelope, after: &Snapshot) {
         let leads = matches!(envelope.message, Message::Heartbeat { .. } | Message::Publish { .. });
-        if leads && after.leader.as_ref() == Some(&envelope.from) && after.term == envelope.term {
+        if self.counts
+            && leads
+            && after.leader.as_ref() == Some(&envelope.from)
+            && after.term == envelope.term
+        {
             self.promise.to = Some((envelope.from.clone(), envelope.incarnation));
             self.promise.term = envelope.term;
         }
@@ -289,7 +301,8 @@ impl Judge {
         let Permit { epoch, until, fence } = permit;
         assert!(epoch > self.last_epoch, "9.13: epoch {epoch} after {}", self.last_epoch);
         assert!(self.permit.is_none(), "X4: a permit before the executor was idle");
-        assert!(!until.over_when_either(now), "9.7: a permit that is over");
+        let margin = seen.state.timing.promote_margin();
+        assert!(until.left_until_either(now) >= margin, "W4, 9.7: a permit that is all but over");
         let state = &disk.state;
         let claim = state.claim.held_by(&self.me, self.life);
         let claim = claim.expect("9.6: a permit without a claim on disk");

@@ -174,7 +174,7 @@ impl Bench {
     fn hear(&mut self, envelope: &Envelope) {
         let Some(envelope) = over_the_wire(envelope) else { return };
         if envelope.cluster == CLUSTER {
-            self.judge.hears(self.now, &envelope);
+            self.judge.hears(self.now, &envelope, &self.node.snapshot(self.now));
         }
         self.node.handle_message(self.now, &envelope);
         self.judge.heard(&envelope, &self.snapshot());

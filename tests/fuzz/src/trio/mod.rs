@@ -225,7 +225,7 @@ impl World {
     fn deliver(&mut self, to: usize, envelope: &Envelope) {
         let now = self.at(to);
         let Host { elector: Some(elector), judge, .. } = &mut self.hosts[to] else { return };
-        judge.hears(now, envelope);
+        judge.hears(now, envelope, &elector.node.snapshot(now));
         elector.node.handle_message(now, envelope);
         judge.heard(envelope, &elector.node.snapshot(now));
         self.carry_out(to);
