@@ -5,13 +5,13 @@
 //! make it panic, and it keeps its own obligations whoever lies ([`judge`]).
 
 pub(crate) mod judge;
+mod surroundings;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
-use bossd::elector::schema::state_file::{Stored, parse, render};
 use election::{
-    Act, Claim, ClusterState, Command, Effect, Envelope, Epoch, HardState, Incarnation, Message,
-    Moment, Node, NodeId, Snapshot, Span, Start, Term, Version, Word, Write, Written,
+    Act, Command, Effect, Envelope, Epoch, HardState, Incarnation, Message, Moment, Node, NodeId,
+    Snapshot, Span, Term, Word, Write, Written,
 };
 
 use crate::draw::Draw;
@@ -19,6 +19,7 @@ use crate::values::{
     CLUSTER, MOST, NAMES, Near, hard, life, life_of, name_of, over_the_wire, span,
 };
 use judge::Judge;
+use surroundings::{favour, readable, start};
 
 /// How many messages of the node may wait for an answer.
 const MOST_ASKED: usize = 32;
@@ -365,51 +366,4 @@ impl Bench {
             }
         }
     }
-}
-
-/// Only what a state file can hold is ever begun with.
-fn readable(hard: HardState, me: usize) -> HardState {
-    let unborn = HardState::unborn(ClusterState {
-        hold_offs: BTreeMap::new(),
-        claim: Claim::Unknown,
-        version: Version::default(),
-        ..(*hard.state).clone()
-    });
-    let (node, incarnation) = (name_of(me), life_of(me));
-    let stored = Stored { generation: 1, cluster: CLUSTER, node, incarnation, hard };
-    parse(&render(&stored)).map_or(unborn, |stored| stored.hard)
-}
-
-fn start(me: usize, incarnation: Incarnation, disk: &HardState, last_epoch: Epoch) -> Start {
-    Start {
-        me: name_of(me),
-        incarnation,
-        cluster: CLUSTER,
-        hard: disk.clone(),
-        first_term: Term(1),
-        last_epoch,
-        ready: true,
-        seed: 0,
-    }
-}
-
-/// What the sender of `message` would like to hear.
-fn favour(message: &Message, term: Term) -> Option<Message> {
-    Some(match message {
-        Message::PreVote { version, attempt, .. } => Message::PreVoteReply {
-            attempt: *attempt,
-            refusal: None,
-            version: *version,
-            better: None,
-            promise_left: Span::ZERO,
-        },
-        Message::Vote { .. } => Message::VoteReply { vote: term, refusal: None },
-        Message::Heartbeat { seq, version, .. } => Message::HeartbeatReply {
-            seq: Some(*seq),
-            version: *version,
-            facts: election::Facts::default(),
-        },
-        Message::Publish { state } => Message::PublishReply { version: state.version },
-        _ => return None,
-    })
 }
