@@ -36,40 +36,69 @@ pub(super) struct Forwards {
     waiting: BTreeMap<u64, Waiting>,
 }
 
-/// A command on its way to the leader.
-#[derive(Serialize, Deserialize)]
-struct Order {
-    id: u64,
-    command: CommandDoc,
-    uid: u32,
+/// A command on its way to the leader: the body of a frame of [`kind::COMMAND`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    /// The sender's number for it; the [`Report`] repeats it.
+    pub id: u64,
+    /// What is to be done.
+    pub command: CommandDoc,
+    /// Who asked for it, a user id of the sender's host, for the log only.
+    pub uid: u32,
 }
 
-#[derive(Clone, Serialize, Deserialize)]
-enum CommandDoc {
+/// An operator's command as it travels; [`core_command`] makes of it what the core takes.
+#[allow(missing_docs, reason = "each is the ControlCommand of its name")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CommandDoc {
     Drain { node: String, reason: String, force: bool },
     Undrain { node: String },
     Resign { force: bool },
     Switchover { to: String },
 }
 
-/// The leader's answer.
-#[derive(Serialize, Deserialize)]
-struct Report {
-    id: u64,
+/// The leader's answer: the body of a frame of [`kind::ANSWER`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// As in the [`Order`].
+    pub id: u64,
     result: Result<DoneDoc, RefusalDoc>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct DoneDoc {
     text: String,
     undo: Option<String>,
     epoch: Option<u64>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct RefusalDoc {
     kind: u8,
     text: String,
+}
+
+impl Report {
+    /// Of the order with that number.
+    pub fn new(id: u64, result: Result<Done, Refusal>) -> Self {
+        let result = match result {
+            Ok(Done { text, undo, epoch }) => Ok(DoneDoc { text, undo, epoch }),
+            Err(Refusal { kind, text }) => {
+                let number = KINDS.iter().position(|known| *known == kind);
+                let kind = number.and_then(|n| u8::try_from(n).ok()).unwrap_or(u8::MAX);
+                Err(RefusalDoc { kind, text })
+            }
+        };
+        Self { id, result }
+    }
+
+    /// What the operator is told.
+    pub fn outcome(self) -> Result<Done, Refusal> {
+        match self.result {
+            Ok(DoneDoc { text, undo, epoch }) => Ok(Done { text, undo, epoch }),
+            Err(RefusalDoc { kind, text }) => Err(Refusal::new(kind_of(kind), text)),
+        }
+    }
 }
 
 impl Forwards {
@@ -182,11 +211,7 @@ impl Forwards {
             _ => return,
         }
         let Some(Waiting::Leader { reply, .. }) = self.waiting.remove(&report.id) else { return };
-        let result = match report.result {
-            Ok(DoneDoc { text, undo, epoch }) => Ok(Done { text, undo, epoch }),
-            Err(RefusalDoc { kind, text }) => Err(Refusal::new(kind_of(kind), text)),
-        };
-        let _ = reply.send(result);
+        let _ = reply.send(report.outcome());
     }
 
     fn carry_out(&mut self, command: &CommandDoc, node: &mut Node) -> Outcome {
@@ -226,7 +251,8 @@ enum Outcome {
     NotLeader(Option<NodeId>),
 }
 
-fn document(command: ControlCommand, me: &NodeId) -> CommandDoc {
+/// What the control socket took, as it travels: a node that is not named is `me`.
+pub fn document(command: ControlCommand, me: &NodeId) -> CommandDoc {
     let named = |node: Option<String>| node.unwrap_or_else(|| me.to_string());
     match command {
         ControlCommand::Drain { node, reason, force } => {
@@ -238,7 +264,9 @@ fn document(command: ControlCommand, me: &NodeId) -> CommandDoc {
     }
 }
 
-fn core_command(command: &CommandDoc) -> Result<Command, Refusal> {
+/// What the core is to do. Whatever the core must not see is refused here, with the text for the
+/// operator: `command` may be another node's.
+pub fn core_command(command: &CommandDoc) -> Result<Command, Refusal> {
     let node = |name: &str| {
         super::schema::document::node(name).map_err(|_| {
             let error = CommandError::UnknownNode(NodeId::new(name));
@@ -319,16 +347,8 @@ fn kind_of(number: u8) -> RefusalKind {
 }
 
 fn report(peers: &Peers, to: &str, id: u64, result: Result<Done, Refusal>) {
-    let result = match result {
-        Ok(Done { text, undo, epoch }) => Ok(DoneDoc { text, undo, epoch }),
-        Err(Refusal { kind, text }) => {
-            let number = KINDS.iter().position(|known| *known == kind);
-            let kind = number.and_then(|n| u8::try_from(n).ok()).unwrap_or(u8::MAX);
-            Err(RefusalDoc { kind, text })
-        }
-    };
     // When it cannot be sent the client is told "try again" by its own node's time limit.
-    let _ = peers.send(to, &Frame::new(kind::ANSWER, to_bytes(&Report { id, result })));
+    let _ = peers.send(to, &Frame::new(kind::ANSWER, to_bytes(&Report::new(id, result))));
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 pub mod control;
 pub mod driver;
-mod forward;
+pub mod forward;
 pub mod peer;
 mod picture;
 pub mod schema;

@@ -7,7 +7,7 @@ use std::io;
 use election::{Epoch, Moment, Permit, Reason, Span, Word};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;
@@ -237,15 +237,32 @@ where
 
 async fn write_all<T: Serialize>(mut stream: OwnedWriteHalf, mut waiting: mpsc::Receiver<T>) {
     while let Some(message) = waiting.recv().await {
-        let body = crate::elector::schema::wire::to_bytes(&message);
-        let length = u32::try_from(body.len()).expect("far below MAX_FRAME");
-        let mut frame = length.to_le_bytes().to_vec();
-        frame.extend_from_slice(&body);
+        let frame = to_frame(&message);
         // An error means that the other process is gone: the receiving side says so.
         if stream.write_all(&frame).await.is_err() {
             return;
         }
     }
+}
+
+/// The message as it goes over the channel.
+pub fn to_frame<T: Serialize>(message: &T) -> Vec<u8> {
+    let body = crate::elector::schema::wire::to_bytes(message);
+    let length = u32::try_from(body.len()).expect("far below MAX_FRAME");
+    let mut frame = length.to_le_bytes().to_vec();
+    frame.extend_from_slice(&body);
+    frame
+}
+
+/// The next message of `stream`; None at its end, or when what came is not one.
+pub async fn read<T: DeserializeOwned>(stream: &mut (impl AsyncRead + Unpin)) -> Option<T> {
+    let length = usize::try_from(stream.read_u32_le().await.ok()?).ok()?;
+    if length > MAX_FRAME {
+        return None;
+    }
+    let mut body = vec![0_u8; length];
+    stream.read_exact(&mut body).await.ok()?;
+    postcard::from_bytes(&body).ok()
 }
 
 impl<T> Sender<T> {
@@ -267,13 +284,7 @@ impl<T: DeserializeOwned> Receiver<T> {
     /// The next message; None at the channel's end, or when what came is not one. Not safe to
     /// cancel: run it in a task of its own ([`Receiver::into_queue`]).
     async fn next(&mut self) -> Option<T> {
-        let length = usize::try_from(self.stream.read_u32_le().await.ok()?).ok()?;
-        if length > MAX_FRAME {
-            return None;
-        }
-        let mut body = vec![0_u8; length];
-        self.stream.read_exact(&mut body).await.ok()?;
-        postcard::from_bytes(&body).ok()
+        read(&mut self.stream).await
     }
 
     /// The first message, awaited alone.

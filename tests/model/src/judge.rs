@@ -17,7 +17,7 @@ impl Step<'_> {
         if self.state.hosts[host].1.effect.is_some() {
             self.violate(format!("9.18: {} acts in {epoch} before a demote", name_of(host)));
         }
-        if epoch <= self.state.remembered.last_epoch {
+        if epoch <= self.state.remembered.last_epoch && !self.begins_anew() {
             self.violate(format!("9.13: epoch {epoch} is not above the last"));
         }
         let wiped = self.state.hosts[host].1.wiped;
@@ -74,8 +74,17 @@ impl Step<'_> {
         self.state.hosts.iter().filter(|(_, here)| here.wiped > 0).count()
     }
 
+    /// Who was wiped and who was never met know of no version and no vote: with both, a quorum may
+    /// begin the cluster anew (man/boss-protocol.7). That must not make a second boss either.
+    fn begins_anew(&self) -> bool {
+        self.setup.unborn && self.wiped() > 0
+    }
+
     /// 9.2.
     fn leads(&mut self, host: usize, term: Term) {
+        if self.begins_anew() {
+            return;
+        }
         if *self.state.remembered.leaders.entry(term).or_insert(host) != host {
             self.violate(format!("9.2: two leaders in term {term}"));
         }
@@ -83,10 +92,7 @@ impl Step<'_> {
 
     fn commits(&mut self, version: Version) {
         let before = self.state.remembered.committed;
-        // Who was wiped and who was never met know of no version: with both, a quorum may begin
-        // the cluster anew (man/boss-protocol.7). That must not make a second boss either.
-        let anew = self.setup.unborn && self.wiped() > 0;
-        if version > before && (anew || version.index > before.index) {
+        if version > before && (self.begins_anew() || version.index > before.index) {
             self.state.remembered.committed = version;
         } else {
             self.violate(format!("9.5: {version} is committed after {before}"));

@@ -19,7 +19,7 @@ const MAX_NAME: usize = 255;
 
 /// A call that was understood.
 #[derive(Debug, PartialEq)]
-pub(super) enum Asked {
+pub enum Asked {
     /// Something that never changes; this is the reply.
     Fixed(Value),
     /// The status, once.
@@ -32,7 +32,7 @@ pub(super) enum Asked {
 
 impl Asked {
     /// What the caller must be allowed.
-    pub(super) fn needs(&self) -> Rights {
+    pub fn needs(&self) -> Rights {
         match self {
             Self::Fixed(_) => Rights::Nothing,
             Self::Status | Self::StatusStream => Rights::Read,
@@ -42,7 +42,7 @@ impl Asked {
 }
 
 /// Understands a call, or says which error it earns.
-pub(super) fn understand(call: Call) -> Result<Asked, Fault> {
+pub fn understand(call: Call) -> Result<Asked, Fault> {
     if call.upgrade {
         return Err(Fault::invalid_parameter("upgrade: this service speaks Varlink only"));
     }

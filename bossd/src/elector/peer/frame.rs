@@ -77,7 +77,7 @@ pub(super) async fn read(
         Err(error) => return Err(error.into()),
     }
     // The length is judged before a byte of memory is set aside for it.
-    let size = check_length(length, limit)?;
+    let size = announced(length, limit)?;
     let mut header = [0; HEADER];
     stream.read_exact(&mut header).await?;
     let (kind, minor) = parse_header(header)?;
@@ -86,7 +86,9 @@ pub(super) async fn read(
     Ok(Some(Frame { kind, minor, body }))
 }
 
-fn check_length(bytes: [u8; LENGTH], limit: usize) -> Result<usize, FrameError> {
+/// The size that the first bytes on a stream announce for the frame after them, from the kind on.
+/// More than `limit` and less than a header are refused.
+pub fn announced(bytes: [u8; LENGTH], limit: usize) -> Result<usize, FrameError> {
     let size = usize::try_from(u32::from_be_bytes(bytes)).unwrap_or(usize::MAX);
     if size > limit {
         return Err(FrameError::TooLong { size, limit });
@@ -162,7 +164,8 @@ pub const PROTOCOL_MINOR: u8 = 0;
 pub const MAX_FRAME: usize = 256 * 1024;
 /// The longest datagram: what QUIC carries in a packet of 1,200 bytes, which every path takes.
 pub const MAX_DATAGRAM: usize = 1_162;
-const LENGTH: usize = 4;
+/// How many bytes announce a frame's size.
+pub const LENGTH: usize = 4;
 const HEADER: usize = 4;
 
 #[cfg(test)]
@@ -188,10 +191,10 @@ mod tests {
 
     #[test]
     fn a_length_over_the_limit_or_under_the_header_is_refused_before_reading() {
-        assert_eq!(check_length([0, 0, 1, 0], 256), Ok(256));
-        assert!(matches!(check_length([0, 0, 1, 1], 256), Err(FrameError::TooLong { .. })));
-        assert!(matches!(check_length([255; 4], MAX_FRAME), Err(FrameError::TooLong { .. })));
-        assert!(matches!(check_length([0, 0, 0, 3], 256), Err(FrameError::TooShort { .. })));
+        assert_eq!(announced([0, 0, 1, 0], 256), Ok(256));
+        assert!(matches!(announced([0, 0, 1, 1], 256), Err(FrameError::TooLong { .. })));
+        assert!(matches!(announced([255; 4], MAX_FRAME), Err(FrameError::TooLong { .. })));
+        assert!(matches!(announced([0, 0, 0, 3], 256), Err(FrameError::TooShort { .. })));
         assert!(matches!(Frame::from_datagram(&[0, 1, 1]), Err(FrameError::TooShort { .. })));
     }
 

@@ -19,46 +19,49 @@ use super::setback::Setback;
 /// The fields are fixed for protocol 1; whatever comes later goes into `extensions`, of which a
 /// node skips what it does not know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Hello {
+pub struct Hello {
     /// Derived from the authority's key and the cluster's name.
-    pub(super) cluster_id: u128,
+    pub cluster_id: u128,
     /// The sender's name.
-    pub(super) node: String,
+    pub node: String,
     /// The life of its state directory.
-    pub(super) incarnation: u128,
+    pub incarnation: u128,
     /// The life of its process, drawn at its start.
-    pub(super) session: u64,
+    pub session: u64,
     /// The connection's id, drawn by whoever started it; Welcome repeats it.
-    pub(super) connection: u64,
+    pub connection: u64,
     /// The id of the last connection to the receiver that the sender lost; 0 for none.
-    pub(super) lost: u64,
+    pub lost: u64,
     /// Optional abilities, one bit each; none so far.
-    pub(super) features: u64,
+    pub features: u64,
     /// The sender's cluster state has not been committed yet.
-    pub(super) unborn: bool,
+    pub unborn: bool,
     /// The cluster-wide part of the sender's file in its canonical form.
-    pub(super) canonical: String,
+    pub canonical: String,
     /// Additions by number.
-    pub(super) extensions: Vec<(u16, Vec<u8>)>,
+    pub extensions: Vec<(u16, Vec<u8>)>,
 }
 
 /// What this node holds a Hello against.
-pub(super) struct Local<'a> {
-    pub(super) cluster: &'a str,
-    pub(super) cluster_id: u128,
-    pub(super) me: &'a str,
-    pub(super) unborn: bool,
-    pub(super) canonical: &'a str,
-    pub(super) is_member: bool,
+#[derive(Debug, Clone, Copy)]
+pub struct Local<'a> {
+    /// The cluster's name.
+    pub cluster: &'a str,
+    /// Its id.
+    pub cluster_id: u128,
+    /// This node's name.
+    pub me: &'a str,
+    /// Whether this node's cluster state has not been committed yet.
+    pub unborn: bool,
+    /// The cluster-wide part of this node's file in its canonical form.
+    pub canonical: &'a str,
+    /// Whether the other is a member as this node knows the cluster.
+    pub is_member: bool,
 }
 
 /// Whether the node that `certificate` names may be a peer, having said `hello`. The text of a
 /// refusal is read on both sides, so it says "this" and "that" by name.
-pub(super) fn check(
-    hello: &Hello,
-    certificate: &Identity,
-    local: &Local<'_>,
-) -> Result<(), String> {
+pub fn check(hello: &Hello, certificate: &Identity, local: &Local<'_>) -> Result<(), String> {
     let Local { cluster, me, .. } = *local;
     let (name, said) = (certificate.node(), &hello.node);
     if certificate.cluster() != cluster {
@@ -113,11 +116,11 @@ fn differences(ours: &str, theirs: &str, me: &str, name: &str) -> String {
     let mut text = String::new();
     for (n, key) in all.iter().take(MAX_KEYS_NAMED).enumerate() {
         let value = |of: &BTreeMap<String, String>| match of.get(*key) {
-            Some(value) => value.chars().take(MAX_VALUE_SHOWN).collect(),
+            Some(value) => shown(value),
             None => "not there".to_owned(),
         };
         let comma = if n == 0 { "" } else { ", " };
-        let key: String = key.chars().take(MAX_VALUE_SHOWN).collect();
+        let key = shown(key);
         let (ours, theirs) = (value(&ours), value(&theirs));
         write!(text, "{comma}{key} ({me}: {ours}, {name}: {theirs})").expect("a string grows");
     }
@@ -125,6 +128,12 @@ fn differences(ours: &str, theirs: &str, me: &str, name: &str) -> String {
         write!(text, " and {} more", all.len() - MAX_KEYS_NAMED).expect("a string grows");
     }
     text
+}
+
+/// The beginning of a text that may come from a peer, without what a terminal would act on.
+fn shown(text: &str) -> String {
+    let plain = |c: char| if c.is_control() { '?' } else { c };
+    text.chars().take(MAX_VALUE_SHOWN).map(plain).collect()
 }
 
 /// The lines of a canonical text by key, `section.key` where there are sections.
@@ -274,6 +283,8 @@ mod tests {
         let many = (0..20).map(|n| format!("key{n} = 1")).collect::<Vec<_>>().join("\n");
         assert!(differences("", &many, "alpha", "beta").ends_with(" and 15 more"));
         assert_eq!(differences("a = 1\nb = 2", "b = 2\na = 1", "x", "y"), "the order of its lines");
+        let bell = differences("", "a\u{7} = \u{1b}[2J", "alpha", "beta");
+        assert_eq!(bell, "a? (alpha: not there, beta: ?[2J)");
     }
 
     #[test]

@@ -13,7 +13,7 @@ mod accept;
 mod channel;
 mod dial;
 pub mod frame;
-mod hello;
+pub mod hello;
 pub mod identity;
 mod link;
 pub mod material;

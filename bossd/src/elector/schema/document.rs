@@ -264,7 +264,9 @@ fn parse_address(text: &str) -> Result<Address, SchemaError> {
     if host.is_empty() || host.len() > LONGEST_HOST || host.contains(':') {
         return Err(bad());
     }
-    Ok(Address::Host(host.to_owned(), port.parse().map_err(|_| bad())?))
+    let address = Address::Host(host.to_owned(), port.parse().map_err(|_| bad())?);
+    // Written otherwise it would be another address for the next node, and rank elsewhere.
+    if address.to_string() == text { Ok(address) } else { Err(bad()) }
 }
 
 impl From<&Claim> for ClaimDoc {

@@ -155,3 +155,25 @@ fn a_state_that_would_stop_the_cluster_for_good_is_refused() {
         assert!(drained.is_err(), "a reason that the state file has no room for");
     }
 }
+
+#[test]
+fn an_address_means_the_same_to_every_node_that_passes_it_on() {
+    let at = |text: &str| {
+        published(|state| {
+            let mut members: Vec<_> =
+                state.members.iter().map(|(name, m)| (name.clone(), m.clone())).collect();
+            members[0].1.address = election::Address::Host(text.to_owned(), 26770);
+            state.members = Members::new(members).expect("valid");
+        })
+    };
+    assert!(at("alpha.example").is_ok());
+    assert!(at("10.0.0.1").is_ok_and(|envelope| matches!(envelope.message,
+        Message::Publish { state } if state.members.iter().all(|(_, member)|
+            matches!(member.address, election::Address::Ip(_))))));
+    assert!(at("10.0.0.1:+1").is_err() && at("").is_err(), "not as this release writes it");
+    // The port as text: what no Address renders to is nothing that it could pass on.
+    let mut frame = encode(&at("alpha.example").expect("valid"));
+    let port = frame.body.windows(6).position(|w| w == b":26770").expect("the port");
+    frame.body[port + 1] = b'+';
+    assert!(decode(&frame, sender()).is_err(), "a port with a sign");
+}

@@ -1,0 +1,3 @@
+//! `fuzz::wire` under libFuzzer; see tests/fuzz/run.
+#![no_main]
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| fuzz::wire::run(bytes));
