@@ -49,6 +49,9 @@ impl Step<'_> {
     /// 9.5: a committed version is on a quorum of disks for ever, or a later one is; the same
     /// version is the same everywhere. 9.10 and 9.11 follow from 9.1 and 9.6 here.
     pub(crate) fn judge_disks(&mut self) {
+        if self.begins_anew() {
+            return;
+        }
         let committed = self.state.remembered.committed;
         let voters = || {
             let hosts = self.state.hosts.iter().zip(&self.setup.members);
@@ -92,7 +95,7 @@ impl Step<'_> {
 
     fn commits(&mut self, version: Version) {
         let before = self.state.remembered.committed;
-        if version > before && (self.begins_anew() || version.index > before.index) {
+        if self.begins_anew() || (version > before && version.index > before.index) {
             self.state.remembered.committed = version;
         } else {
             self.violate(format!("9.5: {version} is committed after {before}"));

@@ -70,6 +70,7 @@ pub(crate) enum Swift {
 
 /// A small world.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct Setup {
     pub(crate) name: &'static str,
     pub(crate) members: Vec<Kind>,

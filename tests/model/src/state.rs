@@ -32,6 +32,7 @@ pub(crate) enum Run {
 
 /// One host.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct Host {
     pub(crate) elector: Option<Node>,
     pub(crate) executor: Option<Executor>,
