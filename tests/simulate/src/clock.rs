@@ -4,7 +4,7 @@ use election::{Moment, Span};
 
 use crate::world::Instant;
 
-const MILLION: i128 = 1_000_000;
+const MILLION: i64 = 1_000_000;
 /// No timer fires sooner: two clocks that disagree must not stop the world.
 const SHORTEST: u64 = 20_000;
 
@@ -26,10 +26,9 @@ impl Clock {
     }
 
     pub(crate) fn read(&self, now: Instant) -> Moment {
-        let real = i128::from(now - self.since);
-        let passed = |ppm: i64| nanos(real * (MILLION + i128::from(ppm)) / MILLION);
-        let raw = if self.raw_stops { 0 } else { passed(self.ppm.1) };
-        Moment { boot: self.at.boot + passed(self.ppm.0), raw: self.at.raw + raw }
+        let real = now - self.since;
+        let raw = if self.raw_stops { 0 } else { passed(real, self.ppm.1) };
+        Moment { boot: self.at.boot + passed(real, self.ppm.0), raw: self.at.raw + raw }
     }
 
     pub(crate) fn set_rates(&mut self, now: Instant, ppm: (i64, i64)) {
@@ -52,9 +51,12 @@ impl Clock {
 
     /// The real time in which the faster of the two counts `span`.
     pub(crate) fn real(&self, span: Span) -> u64 {
-        let fastest = i128::from(self.ppm.0.max(self.ppm.1));
-        let real = i128::from(span.as_nanos()) * MILLION / (MILLION + fastest);
-        (nanos(real) + 1_000).max(SHORTEST)
+        let fastest = self.ppm.0.max(self.ppm.1);
+        let nanos = span.as_nanos();
+        // Of minutes, so that the product is far from the largest number.
+        let rate = MILLION.saturating_add(fastest).unsigned_abs();
+        let real = if fastest == 0 { nanos } else { nanos * MILLION.unsigned_abs() / rate };
+        (real + 1_000).max(SHORTEST)
     }
 
     fn rebase(&mut self, now: Instant) {
@@ -63,6 +65,11 @@ impl Clock {
     }
 }
 
-fn nanos(real: i128) -> u64 {
-    u64::try_from(real).expect("time goes forward, for minutes")
+/// What a clock that gains `ppm` counts in `real`, which is minutes at most.
+fn passed(real: u64, ppm: i64) -> u64 {
+    if ppm == 0 {
+        return real;
+    }
+    let gained = real.cast_signed() * ppm / MILLION;
+    real.saturating_add_signed(gained)
 }

@@ -18,7 +18,9 @@ pub(crate) struct Elector {
     /// What came while it was stopped.
     pub(crate) frozen: Option<VecDeque<Input>>,
     pub(crate) leaving: bool,
-    timer: u64,
+    /// When it wants to be woken, and when the timer that is set goes off: never later.
+    wake: Instant,
+    armed: Instant,
     commands: u64,
 }
 
@@ -54,20 +56,20 @@ impl World {
         };
         let mut node = Node::start(now, start);
         node.set_mutant(now, self.mutant);
-        here.elector =
-            Some(Elector { node, life, frozen: None, leaving: false, timer: 0, commands: 0 });
+        let (frozen, leaving, wake, armed, commands) = (None, false, 0, Instant::MAX, 0);
+        here.elector = Some(Elector { node, life, frozen, leaving, wake, armed, commands });
         self.say(Some(host), || "elector starts".to_owned());
         self.carry_out(host);
         self.connect_all(host);
     }
 
-    pub(crate) fn message(&mut self, host: HostId, envelope: &Envelope) {
+    pub(crate) fn message(&mut self, host: HostId, envelope: Envelope) {
         let now = self.hosts[host].clock.read(self.now);
         let Some(elector) = &mut self.hosts[host].elector else { return };
         if let Some(backlog) = &mut elector.frozen {
-            return backlog.push_back(Input::Message(Box::new(envelope.clone())));
+            return backlog.push_back(Input::Message(Box::new(envelope)));
         }
-        elector.node.handle_message(now, envelope);
+        elector.node.handle_message(now, &envelope);
         self.carry_out(host);
     }
 
@@ -123,13 +125,21 @@ impl World {
         answer
     }
 
-    pub(crate) fn elector_timer(&mut self, host: HostId, life: u64, timer: u64) {
-        let now = self.hosts[host].clock.read(self.now);
-        let Some(elector) = &mut self.hosts[host].elector else { return };
-        if elector.life != life || elector.timer != timer || elector.frozen.is_some() {
+    /// Goes off too early where the wish has moved: then it is set again.
+    pub(crate) fn elector_timer(&mut self, host: HostId, life: u64) {
+        let here = &mut self.hosts[host];
+        let Some(elector) = &mut here.elector else { return };
+        if elector.life != life || elector.armed != self.now {
             return;
         }
-        elector.node.handle_timeout(now);
+        elector.armed = Instant::MAX;
+        if elector.frozen.is_some() {
+            return;
+        }
+        if elector.wake > self.now {
+            return self.arm_elector(host);
+        }
+        elector.node.handle_timeout(here.clock.read(self.now));
         self.carry_out(host);
     }
 
@@ -233,10 +243,12 @@ impl World {
         if elector.frozen.is_some() {
             return;
         }
-        elector.timer += 1;
-        let (life, timer) = (elector.life, elector.timer);
         let span = elector.node.wake(here.clock.read(self.now));
-        let delay = here.clock.real(span);
-        self.after(delay, Event::ElectorTimer { host, life, timer });
+        elector.wake = self.now + here.clock.real(span);
+        if elector.wake < elector.armed {
+            elector.armed = elector.wake;
+            let (life, delay) = (elector.life, elector.wake - self.now);
+            self.after(delay, Event::ElectorTimer { host, life });
+        }
     }
 }

@@ -15,7 +15,9 @@ pub(crate) struct Executing {
     pub(crate) life: u64,
     pub(crate) frozen: Option<VecDeque<Input>>,
     pub(crate) freeze: u64,
-    timer: u64,
+    /// When it wants to be woken, and when the timer that is set goes off: never later.
+    wake: Instant,
+    armed: Instant,
     orders: VecDeque<Order>,
     /// The marker is being written; the next orders wait for it.
     writing: bool,
@@ -75,7 +77,8 @@ impl World {
             life,
             frozen: None,
             freeze: 0,
-            timer: 0,
+            wake: 0,
+            armed: Instant::MAX,
             orders: VecDeque::new(),
             writing: false,
             running: None,
@@ -285,19 +288,30 @@ impl World {
         let Some(at) = executor.machine.wake().filter(|_| executor.frozen.is_none()) else {
             return;
         };
-        executor.timer += 1;
-        let (life, timer) = (executor.life, executor.timer);
-        let delay = here.clock.real(at.left_until_either(here.clock.read(self.now)));
-        self.after(delay, Event::ExecutorTimer { host, life, timer });
+        let left = at.left_until_either(here.clock.read(self.now));
+        executor.wake = self.now + here.clock.real(left);
+        if executor.wake < executor.armed {
+            executor.armed = executor.wake;
+            let (life, delay) = (executor.life, executor.wake - self.now);
+            self.after(delay, Event::ExecutorTimer { host, life });
+        }
     }
 
-    pub(crate) fn executor_timer(&mut self, host: HostId, life: u64, timer: u64) {
-        let now = self.hosts[host].clock.read(self.now);
-        let Some(executor) = &mut self.hosts[host].executor else { return };
-        if executor.life == life && executor.timer == timer && executor.frozen.is_none() {
-            executor.machine.handle_timeout(now);
-            self.obey(host);
+    pub(crate) fn executor_timer(&mut self, host: HostId, life: u64) {
+        let here = &mut self.hosts[host];
+        let Some(executor) = &mut here.executor else { return };
+        if executor.life != life || executor.armed != self.now {
+            return;
         }
+        executor.armed = Instant::MAX;
+        if executor.frozen.is_some() {
+            return;
+        }
+        if executor.wake > self.now {
+            return self.arm_executor(host);
+        }
+        executor.machine.handle_timeout(here.clock.read(self.now));
+        self.obey(host);
     }
 
     pub(crate) fn thaw_executor(&mut self, host: HostId) {

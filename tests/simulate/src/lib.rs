@@ -15,6 +15,7 @@ mod host;
 mod inject;
 mod network;
 mod oracle;
+mod queue;
 mod random;
 mod summary;
 mod world;

@@ -78,14 +78,14 @@ impl World {
         }
         if self.network.duplicate > 0 && self.random.chance(self.network.duplicate) {
             let again = delay + self.random.skewed(2_000 * MILLI);
-            let envelope = Box::new(envelope.clone());
+            let envelope = envelope.clone();
             self.after(again, Event::Deliver { from, to, life, envelope });
         }
-        self.after(delay, Event::Deliver { from, to, life, envelope: Box::new(envelope) });
+        self.after(delay, Event::Deliver { from, to, life, envelope });
     }
 
     /// A connection does not outlive the process that it leads to.
-    pub(crate) fn deliver(&mut self, from: HostId, to: HostId, life: u64, envelope: &Envelope) {
+    pub(crate) fn deliver(&mut self, from: HostId, to: HostId, life: u64, envelope: Envelope) {
         if !self.hosts[to].elector_lives(life) || self.network.is_cut(from, to) {
             return;
         }

@@ -1,8 +1,6 @@
 //! One simulated cluster: hosts, a network and one heap of events. Nothing here reads a clock or
 //! runs beside anything else; the same seed gives the same world.
 
-use std::cmp::Ordering;
-use std::collections::BinaryHeap;
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -16,6 +14,7 @@ use crate::host::Host;
 use crate::inject::Injector;
 use crate::network::Network;
 use crate::oracle::Oracle;
+use crate::queue::Queue;
 use crate::random::Random;
 
 /// Real time in nanoseconds since the world began.
@@ -30,15 +29,13 @@ pub(crate) const CLUSTER: ClusterId = ClusterId(0xb055);
 pub(crate) const CHANNEL: u64 = MILLI / 20;
 /// How long faults happen.
 const SAFETY: u64 = 60 * SECOND;
-/// More events than this in one world are a loop.
-const MOST_EVENTS: u64 = 4_000_000;
 const STREAM_WORLD: u64 = 1_000;
 
 /// What is to happen.
 pub(crate) enum Event {
-    Deliver { from: HostId, to: HostId, life: u64, envelope: Box<Envelope> },
-    ElectorTimer { host: HostId, life: u64, timer: u64 },
-    ExecutorTimer { host: HostId, life: u64, timer: u64 },
+    Deliver { from: HostId, to: HostId, life: u64, envelope: Envelope },
+    ElectorTimer { host: HostId, life: u64 },
+    ExecutorTimer { host: HostId, life: u64 },
     Act { host: HostId, life: u64, from: u64, act: Box<Act> },
     ChannelClosed { host: HostId, life: u64 },
     Word { host: HostId, life: u64, word: Word },
@@ -55,33 +52,6 @@ pub(crate) enum Event {
     Judge,
     Fault(Fault),
     Undo(Fault, HostId, HostId),
-}
-
-struct Due {
-    at: Instant,
-    number: u64,
-    event: Event,
-}
-
-impl PartialEq for Due {
-    fn eq(&self, other: &Self) -> bool {
-        self.number == other.number
-    }
-}
-
-impl Eq for Due {}
-
-impl PartialOrd for Due {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Due {
-    /// The heap gives the largest: the earliest is.
-    fn cmp(&self, other: &Self) -> Ordering {
-        (other.at, other.number).cmp(&(self.at, self.number))
-    }
 }
 
 /// Where the story of a world goes.
@@ -105,9 +75,9 @@ pub(crate) struct Settings {
 /// A cluster.
 pub(crate) struct World {
     pub(crate) now: Instant,
-    heap: BinaryHeap<Due>,
-    number: u64,
+    queue: Queue,
     pub(crate) hosts: Vec<Host>,
+    letters: [HostId; LETTERS],
     pub(crate) settings: Settings,
     pub(crate) network: Network,
     pub(crate) oracle: Oracle,
@@ -129,9 +99,9 @@ impl World {
         let count = hosts.len();
         let mut world = Self {
             now: 0,
-            heap: BinaryHeap::new(),
-            number: 0,
+            queue: Queue::new(),
             hosts,
+            letters: letters(),
             settings,
             network: Network::new(count),
             oracle: Oracle::new(count, voters),
@@ -171,25 +141,24 @@ impl World {
     }
 
     pub(crate) fn run_until(&mut self, end: Instant) {
-        while self.oracle.violation.is_none() && self.heap.peek().is_some_and(|due| due.at <= end) {
-            let Some(due) = self.heap.pop() else { break };
-            self.now = due.at;
-            self.happen(due.event);
-            assert!(self.number < MOST_EVENTS, "this world never ends: {MOST_EVENTS} events");
+        while self.oracle.violation.is_none()
+            && let Some((at, event)) = self.queue.pop(end)
+        {
+            self.now = at;
+            self.happen(event);
         }
         self.now = self.now.max(end);
     }
 
     pub(crate) fn after(&mut self, delay: u64, event: Event) {
-        self.number += 1;
-        self.heap.push(Due { at: self.now + delay, number: self.number, event });
+        self.queue.push(self.now + delay, event);
     }
 
     fn happen(&mut self, event: Event) {
         match event {
-            Event::Deliver { from, to, life, envelope } => self.deliver(from, to, life, &envelope),
-            Event::ElectorTimer { host, life, timer } => self.elector_timer(host, life, timer),
-            Event::ExecutorTimer { host, life, timer } => self.executor_timer(host, life, timer),
+            Event::Deliver { from, to, life, envelope } => self.deliver(from, to, life, envelope),
+            Event::ElectorTimer { host, life } => self.elector_timer(host, life),
+            Event::ExecutorTimer { host, life } => self.executor_timer(host, life),
             Event::Act { host, life, from, act } => self.executor_hears(host, life, from, *act),
             Event::ChannelClosed { host, life } => self.channel_closed(host, life),
             Event::Word { host, life, word } => self.elector_hears(host, life, word),
@@ -228,7 +197,8 @@ impl World {
     }
 }
 
-/// One letter apart, so that lines are told apart at a glance.
+const LETTERS: usize = 26;
+/// Each begins with another letter, so that lines are told apart at a glance.
 const NAMES: [&str; 9] =
     ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "hector", "theta", "iota"];
 
@@ -292,11 +262,19 @@ fn draw_hosts(random: &mut Random, settings: &Settings) -> (Vec<Host>, ClusterSt
 }
 
 impl World {
-    /// The index of a member: what the hot path uses instead of the name.
+    /// The index of a member: no two names begin with the same letter.
     pub(crate) fn find(&self, name: &NodeId) -> Option<HostId> {
-        let first = |text: &str| text.as_bytes().first().copied();
-        self.hosts.iter().position(|host| {
-            first(host.name.as_str()) == first(name.as_str()) && host.name == *name
-        })
+        let first = name.as_str().as_bytes().first()?;
+        let host = self.letters[usize::from(first.wrapping_sub(b'a')) % LETTERS];
+        debug_assert!(host >= self.hosts.len() || self.hosts[host].name == *name);
+        (host < self.hosts.len()).then_some(host)
     }
+}
+
+fn letters() -> [HostId; LETTERS] {
+    let mut letters = [HostId::MAX; LETTERS];
+    for (host, name) in NAMES.iter().enumerate() {
+        letters[usize::from(name.as_bytes()[0] - b'a')] = host;
+    }
+    letters
 }
