@@ -14,7 +14,8 @@ pub(crate) struct Clock {
     at: Moment,
     /// What each gains, in parts per million.
     ppm: (i64, i64),
-    raw_stops: bool,
+    /// Which of the two stand still.
+    stops: (bool, bool),
 }
 
 impl Clock {
@@ -22,13 +23,14 @@ impl Clock {
     pub(crate) fn new(host: usize) -> Self {
         let host = host as u64 + 1;
         let at = Moment { boot: 1_000_000_000_000 * host, raw: 900_000_000_000 * host };
-        Self { since: 0, at, ppm: (0, 0), raw_stops: false }
+        Self { since: 0, at, ppm: (0, 0), stops: (false, false) }
     }
 
     pub(crate) fn read(&self, now: Instant) -> Moment {
         let real = now - self.since;
-        let raw = if self.raw_stops { 0 } else { passed(real, self.ppm.1) };
-        Moment { boot: self.at.boot + passed(real, self.ppm.0), raw: self.at.raw + raw }
+        let boot = if self.stops.0 { 0 } else { passed(real, self.ppm.0) };
+        let raw = if self.stops.1 { 0 } else { passed(real, self.ppm.1) };
+        Moment { boot: self.at.boot + boot, raw: self.at.raw + raw }
     }
 
     pub(crate) fn set_rates(&mut self, now: Instant, ppm: (i64, i64)) {
@@ -36,10 +38,10 @@ impl Clock {
         self.ppm = ppm;
     }
 
-    /// A suspend stops RAW; BOOTTIME goes on.
-    pub(crate) fn stop_raw(&mut self, now: Instant, stops: bool) {
+    /// A suspend stops RAW and not BOOTTIME; a paused virtual machine has both stopped.
+    pub(crate) fn stop(&mut self, now: Instant, boot: bool, raw: bool) {
         self.rebase(now);
-        self.raw_stops = stops;
+        self.stops = (boot, raw);
     }
 
     /// One clock is set to another time.

@@ -2,8 +2,11 @@
 
 use std::collections::VecDeque;
 
-use election::{Act, Epoch, Executor, ExecutorAlarm, Marker, Moment, Order};
+use election::{Act, Epoch, Executor, ExecutorAlarm, Marker, Moment, Order, fence_reserve};
 
+use crate::fault::Fault;
+use crate::mutants::ShellMutant;
+use crate::rules::Rule;
 use crate::world::{Event, HostId, Instant, MILLI, World};
 
 /// How long the marker takes: it is in memory.
@@ -49,6 +52,12 @@ struct Run {
     ends: Option<Instant>,
 }
 
+impl Run {
+    fn demotes(&self) -> bool {
+        self.what == What::Demote
+    }
+}
+
 impl Executing {
     pub(crate) fn fence_limit(&self) -> Option<Moment> {
         self.limit.filter(|_| !self.machine.is_idle())
@@ -60,18 +69,22 @@ impl World {
         if self.hosts[host].executor.is_some() || self.hosts[host].off {
             return;
         }
-        if self.hosts[host].suspended.is_some() {
+        if self.hosts[host].sleeps.is_some() {
             return self.after(100 * MILLI, Event::StartExecutor { host });
         }
         let life = self.hosts[host].next_life();
         let here = &mut self.hosts[host];
         let now = here.clock.read(self.now);
         let claim = &here.disk.state.claim;
-        let claim = claim.held_by(&here.name, here.incarnation).map(|held| held.epoch);
+        // A torn file says nothing; what stands, the marker knows.
+        let claim = claim.held_by(&here.name, here.incarnation).filter(|_| !here.torn).map(|held| held.epoch);
         let (fence, escalation) = (self.settings.timing.fence, self.settings.escalation);
         let timeout = self.settings.hooks_timeout;
         let mut machine = Executor::start(now, here.marker, claim, fence, escalation, timeout);
         machine.set_mutant(self.mutant);
+        if matches!(here.marker, Marker::Acting { .. }) {
+            self.oracle.rules.taken(Rule::X5);
+        }
         here.executor = Some(Executing {
             machine,
             life,
@@ -104,6 +117,7 @@ impl World {
         let here = &mut self.hosts[host];
         let now = here.clock.read(self.now);
         let elector = here.elector.as_ref().map(|elector| elector.life);
+        let old_channels = self.shell == Some(ShellMutant::ReadsOldChannel);
         let Some(executor) = &mut here.executor else { return };
         if let Some(backlog) = &mut executor.frozen {
             return backlog.push_back(input);
@@ -111,15 +125,38 @@ impl World {
         let machine = &mut executor.machine;
         match input {
             // X2: of a channel that has ended nothing is read any more.
-            Input::Act(from, _) if elector != Some(from) => {}
-            Input::Act(_, act) => match act {
-                Act::Promote { permit, .. } => machine.handle_permit(now, permit),
-                Act::Extend { epoch, until } => machine.handle_extend(now, epoch, until),
-                Act::Demote { epoch, .. } => machine.handle_demote(now, epoch),
-                Act::Revoke { epoch, .. } => machine.handle_revoke(now, epoch),
-                Act::Follow { .. } => {}
-            },
-            Input::ChannelClosed => machine.handle_channel_closed(now),
+            Input::Act(from, _) if elector != Some(from) && !old_channels => {
+                self.oracle.rules.refused(Rule::X2);
+            }
+            Input::Act(_, act) => {
+                self.oracle.reads(host, now, &act);
+                match act {
+                    Act::Promote { mut permit, .. } => {
+                        if self.shell == Some(ShellMutant::FenceFromFile) {
+                            permit.fence = permit.fence.times(2);
+                        }
+                        machine.handle_permit(now, permit);
+                    }
+                    Act::Extend { epoch, until } => {
+                        let demotes = executor.running.as_ref().is_some_and(|run| run.demotes());
+                        if demotes && !machine.is_idle() {
+                            self.oracle.rules.taken(Rule::X3);
+                        }
+                        machine.handle_extend(now, epoch, until);
+                    }
+                    Act::Demote { epoch, .. } => machine.handle_demote(now, epoch),
+                    Act::Revoke { epoch, .. } => machine.handle_revoke(now, epoch),
+                    Act::Follow { .. } => {}
+                }
+            }
+            Input::ChannelClosed => {
+                self.oracle.permit_ends(host, now);
+                machine.handle_channel_closed(now);
+                if self.shell == Some(ShellMutant::StartsBeforeIdle) {
+                    let executor = executor.life;
+                    self.after(MILLI, Event::StartElector { host, executor });
+                }
+            }
             Input::HookEnded(id, success) => {
                 if let Some(run) = executor.running.take_if(|run| run.id == id) {
                     match run.what {
@@ -165,7 +202,15 @@ impl World {
             Order::Say(word) => self.tell_elector(host, word),
             Order::Alarm(alarm) => {
                 self.say(Some(host), || format!("alarm: {alarm}"));
-                if matches!(alarm, ExecutorAlarm::LettingGoFailed(_)) {
+                let alone = self.settings.escalation.as_nanos() == 0;
+                let outside = match alarm {
+                    ExecutorAlarm::LettingGoFailed(_) => true,
+                    // `on-fence-failure = "alarm"`: nothing but the hooks can let go, and what was
+                    // noticed late overruns D. The alarm says that another may act already.
+                    ExecutorAlarm::FenceOverrun(_) => alone,
+                    ExecutorAlarm::DemoteFailed(_) => false,
+                };
+                if outside {
                     self.oracle.excuse(host);
                 }
             }
@@ -208,24 +253,38 @@ impl World {
         let now = self.hosts[host].clock.read(self.now);
         let Some(executor) = &self.hosts[host].executor else { return };
         if !executor.machine.may_act(now, epoch) {
-            return;
+            return self.oracle.rules.refused(Rule::X1);
         }
-        let permit = executor.machine.permit();
+        self.oracle.rules.taken(Rule::X1);
         let busy = executor.running.is_some();
         self.say(Some(host), || format!("promote hooks start, epoch {epoch}"));
-        self.oracle.effect_begins(self.now, host, epoch, busy);
-        if permit.is_none_or(|permit| permit.until.over_when_either(now)) {
-            self.oracle.fail(format!("9.7: {host} promotes epoch {epoch} without a live permit"));
-        }
+        self.oracle.effect_begins((self.now, now), host, epoch, busy);
+        self.look(host, epoch);
         let timeout = self.settings.hooks_timeout.as_nanos();
         let (takes, success) = self.draw_promote().unwrap_or((timeout, false));
         // Hooks that hang are ended by hooks.timeout.
         self.run_hooks(host, What::Promote, Some(takes.min(timeout)), success && takes <= timeout);
     }
 
+    /// 9.7: looked at again whenever the permit, as it was last, and D are over.
+    pub(crate) fn look(&mut self, host: HostId, epoch: Epoch) {
+        if self.oracle.epoch_on(host) != Some(epoch) {
+            return;
+        }
+        let here = self.hosts[host].clock.read(self.now);
+        if let Some(span) = self.oracle.stands(self.now, here, host) {
+            let delay = self.hosts[host].clock.real(span).max(MILLI);
+            self.after(delay, Event::Look { host, epoch });
+        }
+    }
+
     /// Ends a running promote, and demotes; or keeps to the new limit.
     fn run_demote(&mut self, host: HostId, limit: Moment, urgent: bool) {
-        let demotes = |e: &Executing| e.running.as_ref().is_some_and(|r| r.what == What::Demote);
+        if urgent {
+            self.oracle.rules.taken(Rule::X2);
+        }
+        self.oracle.lets_go(host);
+        let demotes = |e: &Executing| e.running.as_ref().is_some_and(Run::demotes);
         if !self.hosts[host].executor.as_ref().is_some_and(demotes) {
             self.say(Some(host), || format!("demote hooks start, urgent {urgent}"));
             let (takes, success) = self.draw_demote().map_or((None, false), |(t, s)| (Some(t), s));
@@ -240,9 +299,13 @@ impl World {
         if let Some(run) = &executor.running
             && run.ends.is_none_or(|ends| ends > self.now + left)
         {
-            // Killed with all its children at the limit.
+            // Killed with all its children at the limit; one that left its group takes longer to
+            // find, within what is kept back of D for that.
             let run = run.id;
-            self.after(left, Event::HookEnds { host, run });
+            let escapes = self.faults.has(Fault::HookEscape) && !self.healing;
+            let reserve = fence_reserve(self.settings.timing.fence).as_nanos();
+            let search = if escapes { self.random.between(0, reserve * 9 / 10) } else { 0 };
+            self.after(left + search, Event::HookEnds { host, run });
         }
     }
 
@@ -260,7 +323,7 @@ impl World {
     pub(crate) fn hook_ends(&mut self, host: HostId, run: u64) {
         let Some(executor) = &self.hosts[host].executor else { return };
         let Some(running) = executor.running.as_ref().filter(|r| r.id == run) else { return };
-        if let Some(resumes) = self.hosts[host].suspended {
+        if let Some(resumes) = self.hosts[host].sleeps {
             return self.after(resumes - self.now, Event::HookEnds { host, run });
         }
         // Ended by its limit before it was through: that is a failure.
@@ -268,7 +331,7 @@ impl World {
         let success = running.success && in_time;
         if success && running.what != What::Promote {
             self.say(Some(host), || "nothing stands".to_owned());
-            self.oracle.effect_ends(self.now, host);
+            self.effect_ends(host);
         }
         self.executor_input(host, Input::HookEnded(run, success));
     }
@@ -315,7 +378,7 @@ impl World {
     }
 
     pub(crate) fn thaw_executor(&mut self, host: HostId) {
-        if self.hosts[host].suspended.is_some() {
+        if self.hosts[host].sleeps.is_some() {
             return;
         }
         let inputs = self.hosts[host].executor.as_mut().and_then(|e| e.frozen.take());

@@ -5,13 +5,14 @@ use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use election::{
-    Act, Address, ClusterId, ClusterState, Criterion, Envelope, Failback, HardState, Incarnation,
+    Act, Address, ClusterId, ClusterState, Criterion, Envelope, Epoch, Failback, HardState, Incarnation,
     Kind, Marker, Member, Members, Mutant, NodeId, Policy, Profile, Span, Timing, Word,
 };
 
 use crate::fault::{Fault, Faults};
 use crate::host::Host;
 use crate::inject::Injector;
+use crate::mutants::{Broken, ShellMutant};
 use crate::network::Network;
 use crate::oracle::Oracle;
 use crate::queue::Queue;
@@ -40,6 +41,7 @@ pub(crate) enum Event {
     ChannelClosed { host: HostId, life: u64 },
     Word { host: HostId, life: u64, word: Word },
     DiskWritten { host: HostId, life: u64, generation: u64 },
+    SaysWritten { host: HostId, life: u64, generation: u64 },
     MarkerWritten { host: HostId, life: u64, marker: Marker },
     HookEnds { host: HostId, run: u64 },
     StartElector { host: HostId, executor: u64 },
@@ -48,8 +50,14 @@ pub(crate) enum Event {
     CleanedUp { host: HostId, success: bool },
     Watchdog { host: HostId, life: u64, freeze: u64 },
     Connect { a: HostId, b: HostId },
-    Resume { host: HostId },
+    Wake { host: HostId },
     Judge,
+    /// 9.7, for as long as this effect stands.
+    Look { host: HostId, epoch: Epoch },
+    /// An operator puts a torn state directory right.
+    Repair { host: HostId },
+    /// An operator's command that follows another closely.
+    Order { fault: Fault, host: HostId, other: HostId },
     Fault(Fault),
     Undo(Fault, HostId, HostId),
 }
@@ -78,6 +86,8 @@ pub(crate) struct World {
     queue: Queue,
     pub(crate) hosts: Vec<Host>,
     letters: [HostId; LETTERS],
+    /// What the configuration says.
+    pub(crate) unborn: ClusterState,
     pub(crate) settings: Settings,
     pub(crate) network: Network,
     pub(crate) oracle: Oracle,
@@ -85,32 +95,42 @@ pub(crate) struct World {
     pub(crate) random: Random,
     pub(crate) faults: Faults,
     pub(crate) mutant: Option<Mutant>,
+    pub(crate) shell: Option<ShellMutant>,
+    pub(crate) wiped: u64,
+    /// How many fsyncs in a hundred fail.
+    pub(crate) disk_errors: u64,
     pub(crate) log: Log,
     /// Faults are over.
     pub(crate) healing: bool,
+    /// What a write has just freed goes out.
+    pub(crate) freed: bool,
 }
 
 impl World {
-    pub(crate) fn new(seed: u64, faults: Faults, mutant: Option<Mutant>, log: Log) -> Self {
+    pub(crate) fn new(seed: u64, faults: Faults, broken: Broken, log: Log) -> Self {
         let mut random = Random::new(seed, STREAM_WORLD);
         let settings = draw_settings(&mut random);
         let (hosts, state) = draw_hosts(&mut random, &settings);
-        let voters = state.members.quorum();
         let count = hosts.len();
         let mut world = Self {
             now: 0,
             queue: Queue::new(),
             hosts,
             letters: letters(),
-            settings,
+            unborn: state.clone(),
             network: Network::new(count),
-            oracle: Oracle::new(count, voters),
+            oracle: Oracle::new(count, &settings.timing),
+            settings,
             inject: Injector::new(seed),
             random,
             faults,
-            mutant,
+            mutant: broken.core(),
+            shell: broken.shell(),
+            wiped: 0,
+            disk_errors: 0,
             log,
             healing: false,
+            freed: false,
         };
         let timing = world.settings.timing;
         world.say(None, || {
@@ -147,7 +167,9 @@ impl World {
             self.now = at;
             self.happen(event);
         }
-        self.now = self.now.max(end);
+        if self.oracle.violation.is_none() {
+            self.now = self.now.max(end);
+        }
     }
 
     pub(crate) fn after(&mut self, delay: u64, event: Event) {
@@ -165,6 +187,9 @@ impl World {
             Event::DiskWritten { host, life, generation } => {
                 self.disk_written(host, life, generation);
             }
+            Event::SaysWritten { host, life, generation } => {
+                self.says_written(host, life, generation);
+            }
             Event::MarkerWritten { host, life, marker } => self.marker_written(host, life, marker),
             Event::HookEnds { host, run } => self.hook_ends(host, run),
             Event::StartElector { host, executor } => self.start_elector(host, executor),
@@ -173,8 +198,11 @@ impl World {
             Event::CleanedUp { host, success } => self.cleaned_up(host, success),
             Event::Watchdog { host, life, freeze } => self.watchdog(host, life, freeze),
             Event::Connect { a, b } => self.connect(a, b),
-            Event::Resume { host } => self.resume(host),
-            Event::Judge => self.oracle.judge(self.now),
+            Event::Wake { host } => self.wake(host),
+            Event::Judge => self.oracle.judge(self.now, &self.hosts),
+            Event::Look { host, epoch } => self.look(host, epoch),
+            Event::Repair { host } => self.repair(host),
+            Event::Order { fault, host, other } => self.operate(fault, host, other, 2 * SECOND),
             Event::Fault(fault) => self.strike(fault),
             Event::Undo(fault, a, b) => self.undo(fault, a, b),
         }
@@ -202,6 +230,9 @@ const LETTERS: usize = 26;
 const NAMES: [&str; 9] =
     ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "hector", "theta", "iota"];
 
+/// Mostly three: what can go wrong goes wrong there, and soonest.
+const COUNTS: [usize; 20] = [1, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3, 3, 4, 4, 5, 5, 5, 6, 7, 9];
+
 fn draw_settings(random: &mut Random) -> Settings {
     let profile = [Profile::Lan, Profile::Lan, Profile::Lan, Profile::Fast, Profile::Vm];
     let mut timing = Timing::of(profile[random.below(5)]);
@@ -227,7 +258,7 @@ fn draw_settings(random: &mut Random) -> Settings {
 }
 
 fn draw_hosts(random: &mut Random, settings: &Settings) -> (Vec<Host>, ClusterState) {
-    let count = [1, 2, 3, 3, 3, 3, 5, 5, 7, 9][random.below(10)];
+    let count = COUNTS[random.below(COUNTS.len())];
     let members = (0_u8..).zip(0..count).map(|(number, index)| {
         let kind = match random.below(10) {
             0 | 1 if index > 0 && count > 2 => Kind::Witness,

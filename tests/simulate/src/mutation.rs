@@ -1,0 +1,66 @@
+//! Breaks one rule after the other, on the same seeds, and shows which promise noticed: on that very
+//! seed the unbroken election must keep it.
+
+use std::process::ExitCode;
+use std::time::SystemTime;
+
+use simulate::{Broken, Tell, faults_of, run};
+
+use crate::Arguments;
+use crate::many::Worlds;
+
+/// What came of one.
+enum Result {
+    Caught,
+    /// By the scripts; the reason is known.
+    Elsewhere,
+    Survived,
+    /// The unbroken election fails as well.
+    NotItsFault,
+}
+
+pub(crate) fn try_all(arguments: &Arguments) -> ExitCode {
+    let (mut caught, mut elsewhere, mut bad) = (0, 0, Vec::new());
+    for broken in Broken::all() {
+        match try_one(arguments, broken) {
+            Result::Caught => caught += 1,
+            Result::Elsewhere => elsewhere += 1,
+            Result::Survived => bad.push(format!("{} survives", broken.name())),
+            Result::NotItsFault => bad.push(format!("{}: unbroken fails too", broken.name())),
+        }
+    }
+    println!("{caught} caught here, {elsewhere} only by scripts; {}", bad.join(", "));
+    if bad.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn try_one(arguments: &Arguments, broken: Broken) -> Result {
+    let begun = SystemTime::now();
+    let name = broken.name();
+    let excuse = broken.not_the_simulators();
+    // Where nothing is expected, a short look shows whether that is still so.
+    let patience = if excuse.is_some() { arguments.patience.min(5) } else { arguments.patience };
+    let worlds = Worlds { broken, seconds: Some(patience), tells: false };
+    let (summary, failure) = worlds.run(arguments);
+    let seconds = begun.elapsed().unwrap_or_default().as_secs_f64();
+    let (count, taken) = (summary.worlds, format!("{seconds:.1} s"));
+    let Some(outcome) = failure else {
+        return if let Some(why) = excuse {
+            println!("{name:26} only by scripts: {why}");
+            Result::Elsewhere
+        } else {
+            println!("{name:26} SURVIVES {count} worlds, {taken}");
+            Result::Survived
+        };
+    };
+    let seed = outcome.seed;
+    let how = outcome.violation.unwrap_or_default();
+    println!("{name:26} seed {seed}, {count} worlds, {taken}: {how}");
+    let unbroken = run(seed, faults_of(seed), Broken::Nothing, Tell::Nothing);
+    match unbroken.violation {
+        None => Result::Caught,
+        Some(how) => {
+            println!("{name:26} UNBROKEN FAILS on seed {seed}: {how}");
+            Result::NotItsFault
+        }
+    }
+}

@@ -1,0 +1,365 @@
+//! What the world tells the judge, event by event, and which promises each of them is held against.
+
+use election::{Act, Claim, Envelope, Epoch, HardState, Message, Moment, Node, Note, Span, Term, Version, VoteKind, Wait};
+
+use super::Oracle;
+use super::promises::{self, Voter};
+use super::{after_the_last, choice, claim_none, durable, hooks, lives, never_falls, one_boss};
+use crate::host::Host;
+use crate::rules::Rule;
+use crate::world::{HostId, Instant};
+
+/// A message that a node is about to deal with.
+pub(crate) struct Heard<'a> {
+    pub(crate) from: HostId,
+    pub(crate) envelope: &'a Envelope,
+    before: Term,
+    counts: bool,
+    about: Option<HostId>,
+}
+
+impl<'a> Heard<'a> {
+    /// Before the node has it. `about`: the host that a handover, or Confirmed, speaks of.
+    pub(crate) fn new(
+        from: HostId,
+        envelope: &'a Envelope,
+        about: Option<HostId>,
+        node: &Node,
+    ) -> Self {
+        let counts = match &envelope.message {
+            Message::Heartbeat { .. } | Message::Publish { .. } | Message::Confirmed { .. } => {
+                node.state().knows(&envelope.from, envelope.incarnation)
+            }
+            Message::Released { .. } => {
+                let claim = &node.state().claim;
+                node.state().knows(&envelope.from, envelope.incarnation)
+                    || claim.held_by(&envelope.from, envelope.incarnation).is_some()
+            }
+            _ => false,
+        };
+        Self { from, envelope, before: node.term(), counts, about }
+    }
+}
+
+/// Effects and permits.
+impl Oracle {
+    /// The first promote hook starts.
+    pub(crate) fn effect_begins(
+        &mut self,
+        (now, here): (Instant, Moment),
+        host: HostId,
+        epoch: Epoch,
+        busy: bool,
+    ) {
+        let verdict = hooks::effect_begins(&self.intervals, host, epoch, busy);
+        self.take(verdict);
+        let verdict = after_the_last::effect_begins(&self.intervals, now, host, epoch);
+        self.take(verdict);
+        let excused = self.intervals.is_excused(now, host);
+        let verdict = self.epochs.effect_begins(host, epoch, excused);
+        self.take(verdict);
+        let verdict = self.claimed.effect_begins(host, epoch);
+        self.take(verdict);
+        let verdict = self.permits.effect_begins(host, here, epoch);
+        self.take(verdict);
+        let verdict = self.released.effect_begins(host, epoch);
+        self.take(verdict);
+        let verdict = self.refreshes.effect_begins(host, epoch);
+        self.take(verdict);
+        self.intervals.begin(now, host, epoch);
+        let verdict = one_boss::at_most_one(&self.intervals, now);
+        self.take(verdict);
+    }
+
+    /// The last demote hook succeeded, or the power is gone.
+    pub(crate) fn effect_ends(&mut self, now: Instant, here: Moment, host: HostId) {
+        self.stands(now, here, host);
+        self.intervals.end(now, host);
+    }
+
+    /// 9.7, and when it is to be looked at again.
+    pub(crate) fn stands(&mut self, now: Instant, here: Moment, host: HostId) -> Option<Span> {
+        let epoch = self.intervals.on(host)?.epoch;
+        if !self.intervals.is_excused(now, host) {
+            let verdict = self.permits.stands(host, here, epoch);
+            self.take(verdict);
+        }
+        self.permits.look_after(host, here)
+    }
+
+    /// What stands on `host`.
+    pub(crate) fn epoch_on(&self, host: HostId) -> Option<Epoch> {
+        self.intervals.on(host).map(|live| live.epoch)
+    }
+
+    /// The executor reads what its elector says.
+    pub(crate) fn reads(&mut self, host: HostId, here: Moment, act: &Act) {
+        match act {
+            Act::Promote { permit, .. } => self.permits.given(host, *permit),
+            Act::Extend { epoch, until } => self.permits.extended(host, here, *epoch, *until),
+            Act::Revoke { .. } => self.permits.ended(host, here),
+            Act::Demote { .. } | Act::Follow { .. } => {}
+        }
+    }
+
+    /// The executor has read that its channel ended, or is gone itself.
+    pub(crate) fn permit_ends(&mut self, host: HostId, here: Moment) {
+        self.permits.ended(host, here);
+        self.refreshes.lets_go(host);
+    }
+
+    /// The executor lets go.
+    pub(crate) fn lets_go(&mut self, host: HostId) {
+        self.refreshes.lets_go(host);
+    }
+
+    pub(crate) fn power_is_gone(&mut self, host: HostId) {
+        self.intervals.power_is_gone(host);
+    }
+
+    pub(crate) fn sleeps(&mut self, host: HostId) {
+        self.intervals.sleeps(host);
+    }
+
+    pub(crate) fn wakes(&mut self, host: HostId, excused_until: Instant) {
+        self.intervals.wakes(host, excused_until);
+    }
+
+    /// An excuse may have run out.
+    pub(crate) fn judge(&mut self, now: Instant, hosts: &[Host]) {
+        let verdict = one_boss::at_most_one(&self.intervals, now);
+        self.take(verdict);
+        self.judge_leases(now, hosts);
+    }
+
+    fn judge_leases(&mut self, now: Instant, hosts: &[Host]) {
+        let intervals = &self.intervals;
+        let clocks = |host: HostId| {
+            (!intervals.is_asleep_or_dazed(now, host)).then(|| hosts[host].clock.read(now))
+        };
+        let verdict = self.leases.at_most_one(clocks);
+        self.take(verdict);
+    }
+}
+
+/// The election.
+impl Oracle {
+    /// S1.
+    pub(crate) fn elector_starts(&mut self, host: HostId, here: Moment, hard: &HardState) {
+        self.promises.starts(host, here, hard, self.promise);
+        self.rules.taken(Rule::S1);
+    }
+
+    pub(crate) fn elector_ends(&mut self, host: HostId) {
+        self.leases.dies(host);
+        self.stopped.dies(host);
+        self.waiting[host] = None;
+    }
+
+    /// After every event of a node, before what it says is carried out.
+    pub(crate) fn event(&mut self, now: Instant, host: HostId, heard: Option<&Heard<'_>>, h: &[Host]) {
+        let here = &h[host];
+        let Some(elector) = &here.elector else { return };
+        let node = &elector.node;
+        let at = here.clock.read(now);
+        let voter = Voter {
+            host,
+            name: &here.name,
+            now: at,
+            term: node.term(),
+            voted_for: node.voted_for(),
+            has_lease: self.leases.withholds(host, at),
+        };
+        let heard = heard.map(|heard| promises::Heard {
+            from: heard.from,
+            envelope: heard.envelope,
+            before: heard.before,
+            counts: heard.counts,
+            promise: self.promise,
+            about: heard.about,
+        });
+        let verdict = self.promises.votes(voter, heard);
+        self.take(verdict);
+        if let Some(heard) = heard {
+            self.promises.heard(voter, heard);
+            self.count_grounds(&heard, node);
+        }
+        let lease = node.unreleased_lease();
+        self.stopped.holds(host, lease);
+        if self.leases.holds(host, lease, (now, at), node.term()) {
+            self.rules.taken(Rule::L1);
+            self.judge_leases(now, h);
+        }
+        if let Some(last) = self.waiting[host] {
+            self.watch_waiting(host, last, node, at);
+        }
+    }
+
+    /// V4 and V6 where the ground did not do; A2.
+    fn count_grounds(&mut self, heard: &promises::Heard<'_>, node: &Node) {
+        let envelope = heard.envelope;
+        match &envelope.message {
+            Message::Vote { kind, .. } if node.voted_for() != Some(&envelope.from) => match kind {
+                VoteKind::Handover { .. } => self.rules.refused(Rule::V4),
+                VoteKind::Refresh => self.rules.refused(Rule::V6),
+                VoteKind::Normal => {}
+            },
+            Message::Publish { state } => {
+                self.count(Rule::A2, node.state().version == state.version);
+            }
+            _ => {}
+        }
+    }
+
+    /// W1 to W5: counted whenever a leader begins to wait for another one of them.
+    fn watch_waiting(&mut self, host: HostId, last: u8, node: &Node, at: Moment) {
+        let Some(wait) = node.promote_waits_for(at) else { return };
+        let which = match wait {
+            Wait::Commit => 1,
+            Wait::FenceWindow(_) => 2,
+            Wait::Runner => 3,
+            Wait::Claim => 4,
+            Wait::Margin => 5,
+            Wait::Paused => 6,
+            Wait::Ineligible => 7,
+            Wait::Spent => 8,
+        };
+        if which != last {
+            self.waiting[host] = Some(which);
+            self.rules.waits(wait);
+        }
+    }
+
+    /// An operator's word at `host` that another host is surely off (V7).
+    pub(crate) fn confirmed(&mut self, host: HostId, off: HostId, now: Instant, hosts: &[Host]) {
+        let Some(elector) = &hosts[host].elector else { return };
+        let at = hosts[host].clock.read(now);
+        let bound = elector.node.state().members.find(&hosts[off].name);
+        if let Some(life) = bound.and_then(|member| member.incarnation) {
+            self.promises.confirmed(host, (off, life), elector.node.term(), at);
+        }
+    }
+
+    /// Before the disk has it.
+    pub(crate) fn written(&mut self, host: HostId, here: &Host, new: &HardState) {
+        self.take(never_falls::written(host, &here.disk, new));
+        let verdict = self.committed.written(new);
+        self.take(verdict);
+        if let Some(candidate) = &new.voted_for {
+            let verdict = self.votes.votes(host, here.incarnation, new.term, candidate);
+            self.take(verdict);
+        }
+    }
+
+    /// The disk is another, or its directory a new one.
+    pub(crate) fn wiped(&mut self, host: &Host) {
+        if host.kind.votes() {
+            self.committed.wiped += 1;
+        }
+    }
+
+    /// `waited`: a write may have held it back.
+    pub(crate) fn sends(
+        &mut self,
+        from: HostId,
+        env: &Envelope,
+        hosts: &[Host],
+        (now, waited): (Instant, bool),
+    ) {
+        self.take(durable::sends(env, &hosts[from]));
+        match &env.message {
+            Message::Heartbeat { .. } => {
+                let (at, lease) = (hosts[from].clock.read(now), self.lease);
+                self.take(self.stopped.extends(from, at, lease, waited));
+            }
+            Message::HeartbeatReply { seq, .. } => self.count(Rule::A1, seq.is_some()),
+            Message::PreVote { proposed, .. } => {
+                self.rules.taken(Rule::C1);
+                if *proposed > env.term.next() {
+                    self.rules.taken(Rule::T0);
+                }
+            }
+            Message::PreVoteReply { refusal: None, .. } => self.rules.taken(Rule::P1),
+            Message::Vote { kind: VoteKind::Normal, .. } => self.rules.taken(Rule::C2),
+            Message::Released { epoch, .. } => {
+                self.rules.taken(Rule::X6);
+                let active = self.intervals.on(from).filter(|live| !live.given_up);
+                let active = active.map(|live| live.epoch);
+                let verdict = self.released.says(from, *epoch, active);
+                self.take(verdict);
+            }
+            _ => {}
+        }
+    }
+
+    fn count(&mut self, rule: Rule, taken: bool) {
+        if taken {
+            self.rules.taken(rule);
+        } else {
+            self.rules.refused(rule);
+        }
+    }
+
+    pub(crate) fn note(&mut self, now: Instant, host: HostId, note: &Note, hosts: &[Host]) {
+        self.rules.note(note);
+        let here = &hosts[host];
+        let at = here.clock.read(now);
+        let in_effect = self.intervals.on(host).map(|live| live.epoch);
+        let dazed = self.intervals.is_asleep_or_dazed(now, host);
+        let has_lease = self.leases.is_live(host, at) && !dazed;
+        let verdict = self.refreshes.note(host, note, in_effect, has_lease);
+        self.take(verdict);
+        match note {
+            Note::BecameLeader { term, votes, .. } => {
+                let verdict = lives::leads(votes, &self.votes, host, *term, hosts);
+                self.take(verdict);
+                self.promises.leads(host, here.incarnation, at);
+                self.stopped.leads(host);
+                self.leads(host, *term);
+            }
+            Note::Refreshed { term, .. } => self.leads(host, *term),
+            Note::SteppedDown { .. } => self.waiting[host] = None,
+            Note::Committed { version } => self.commits(now, *version, hosts),
+            Note::Promoting { epoch } => {
+                self.waiting[host] = None;
+                self.take(choice::promotes(here, *epoch));
+            }
+            Note::LeaseViolated { .. } if !dazed => {
+                self.fail(format!("9.8: host {host}: {note}"));
+            }
+            _ => {}
+        }
+    }
+
+    fn leads(&mut self, host: HostId, term: Term) {
+        let verdict = self.leaders.leads(host, term);
+        self.take(verdict);
+        self.waiting[host] = Some(0);
+    }
+
+    fn commits(&mut self, now: Instant, version: Version, hosts: &[Host]) {
+        let Some(state) = self.committed.content(version) else {
+            return self.fail(format!("9.5: version {version} is committed on no disk"));
+        };
+        let verdict = self.committed.commits(&state, hosts);
+        self.take(verdict);
+        if !self.committed.is_newest(version) {
+            return;
+        }
+        let verdict = self.adjacent.commits(&state);
+        self.take(verdict);
+        let claim = match &state.claim {
+            Claim::Held(held) => {
+                let host = hosts.iter().position(|host| host.name == held.node);
+                host.map(|host| (host, held.epoch))
+            }
+            Claim::Unknown | Claim::None => None,
+        };
+        if let Some((host, epoch)) = claim {
+            let verdict = self.claimed.commits(host, epoch);
+            self.take(verdict);
+        }
+        let verdict = claim_none::commits(&self.intervals, now, version, claim);
+        self.take(verdict);
+    }
+}
