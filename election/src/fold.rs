@@ -10,11 +10,11 @@ use crate::handover::{Handover, Stage};
 use crate::jitter::Jitter;
 use crate::leader::{Leader, Progress};
 use crate::lease::{Lease, Promise};
-use crate::moment::{Moment, Span};
+use crate::moment::{Moment, Passed, Span};
 use crate::node::{Node, Standing};
 use crate::refresh::Refresh;
 
-/// No wait doubles beyond this many failures (follower, leader, handover).
+/// No wait doubles beyond this many failures (leader, handover).
 const MOST_FAILURES: u32 = 6;
 
 /// How the counters of a node were renamed: what is on its way must be renamed likewise.
@@ -28,21 +28,21 @@ pub struct Folding {
     pub heartbeats: Option<(crate::id::Term, u64)>,
 }
 
-fn earlier(moment: &mut Moment, span: Span) {
-    *moment = moment.minus(span);
+fn earlier(moment: &mut Moment, passed: Passed) {
+    *moment = moment.before(passed);
 }
 
-fn maybe_earlier(moment: &mut Option<Moment>, span: Span) {
+fn maybe_earlier(moment: &mut Option<Moment>, passed: Passed) {
     if let Some(moment) = moment {
-        earlier(moment, span);
+        earlier(moment, passed);
     }
 }
 
 impl Node {
-    /// Every moment that this node knows is `span` earlier: at `now - span` it behaves as it would
-    /// have at `now`. What would come before zero is at zero, so keep `now` above the longest time
+    /// Every moment that this node knows is `passed` earlier: at `now - passed` it behaves as it
+    /// would have at `now`. What would come before zero is at zero, so keep `now` above the longest time
     /// that a moment of the past still matters.
-    pub fn shift(&mut self, span: Span) {
+    pub fn shift(&mut self, passed: Passed) {
         let Self {
             me: _,
             incarnation: _,
@@ -73,29 +73,33 @@ impl Node {
             jitter: _,
             sabotage: _,
         } = self;
-        outbox.shift(span);
-        promise.shift(span);
+        outbox.shift(passed);
+        promise.shift(passed);
         if let Some(lease) = own_lease {
-            lease.shift(span);
+            lease.shift(passed);
         }
-        standing.shift(span);
+        standing.shift(passed);
         for (_, end) in hold_off_ends.values_mut() {
-            earlier(end, span);
+            earlier(end, passed);
         }
-        campaign.shift(span);
-        maybe_earlier(probe_at, span);
+        campaign.shift(passed);
+        maybe_earlier(probe_at, passed);
     }
 
     /// Renames counters and forgets what only the log would show. A node so folded answers every
     /// event as before, if what is on its way to it is renamed likewise. Jitter begins again: a
-    /// model takes the same draw each time.
-    pub fn fold(&mut self, now: Moment) -> Folding {
+    /// model takes the same draw each time. Its waits all stay below `tick`, the model's step of
+    /// time, so that only whether there is one matters.
+    pub fn fold(&mut self, now: Moment, tick: Span) -> Folding {
         let generation = self.outbox.count_from_durable();
         self.term_generation = self.term_generation.saturating_sub(generation);
         self.complaints.clear();
         self.followed = None;
         self.jitter = Jitter::new(0);
-        self.campaign.failures = self.campaign.failures.min(MOST_FAILURES);
+        if self.hard.state.timing.slot.times(8) < tick {
+            self.campaign.failures = self.campaign.failures.min(1);
+            self.campaign.jitter = self.campaign.jitter.min(Span::from_nanos(1));
+        }
         self.campaign.without_lease = self.campaign.without_lease.min(MOST_FAILURES);
         let attempt = std::mem::replace(&mut self.campaign.attempt, 1);
         let promise = self.hard.state.timing.promise();
@@ -133,7 +137,7 @@ impl Leader {
         base
     }
 
-    fn shift(&mut self, span: Span) {
+    fn shift(&mut self, passed: Passed) {
         let Self {
             term: _,
             elected_at,
@@ -159,84 +163,84 @@ impl Leader {
             orders: _,
             answers: _,
         } = self;
-        earlier(elected_at, span);
+        earlier(elected_at, passed);
         if let Some(lease) = lease {
-            lease.shift(span);
+            lease.shift(passed);
         }
         for progress in progress.values_mut() {
-            progress.shift(span);
+            progress.shift(passed);
         }
         for (_, at) in sent {
-            earlier(at, span);
+            earlier(at, passed);
         }
-        earlier(next_heartbeat, span);
+        earlier(next_heartbeat, passed);
         if let Some(handover) = handover {
-            handover.shift(span);
+            handover.shift(passed);
         }
-        earlier(seek_after, span);
+        earlier(seek_after, passed);
         if let Some((_, since)) = better_since {
-            earlier(since, span);
+            earlier(since, passed);
         }
         if let Some(refresh) = refresh {
-            refresh.shift(span);
+            refresh.shift(passed);
         }
     }
 }
 
 impl Standing {
-    fn shift(&mut self, span: Span) {
+    fn shift(&mut self, passed: Passed) {
         match self {
             Self::Follower => {}
-            Self::PreCandidate(candidate) => candidate.shift(span),
-            Self::Candidate(candidate) => candidate.shift(span),
-            Self::Leader(leader) => leader.shift(span),
+            Self::PreCandidate(candidate) => candidate.shift(passed),
+            Self::Candidate(candidate) => candidate.shift(passed),
+            Self::Leader(leader) => leader.shift(passed),
         }
     }
 }
 
 impl PreCandidate {
-    fn shift(&mut self, span: Span) {
+    fn shift(&mut self, passed: Passed) {
         let Self { proposed: _, tally: _, deadline, refusals: _, promises_left: _ } = self;
-        earlier(deadline, span);
+        earlier(deadline, passed);
     }
 }
 
 impl Candidate {
-    fn shift(&mut self, span: Span) {
+    fn shift(&mut self, passed: Passed) {
         let Self { kind: _, tally: _, deadline, refusals: _, vote_generation: _ } = self;
-        earlier(deadline, span);
+        earlier(deadline, passed);
     }
 }
 
 impl Refresh {
-    fn shift(&mut self, span: Span) {
+    fn shift(&mut self, passed: Passed) {
         let Self { term: _, tally: _, deadline, vote_generation: _, renews: _ } = self;
-        earlier(deadline, span);
+        earlier(deadline, passed);
     }
 }
 
 impl Progress {
-    fn shift(&mut self, span: Span) {
+    fn shift(&mut self, passed: Passed) {
         let Self { acked, accepted: _, facts: _, heard, published } = self;
-        maybe_earlier(acked, span);
-        maybe_earlier(heard, span);
-        maybe_earlier(published, span);
+        maybe_earlier(acked, passed);
+        maybe_earlier(heard, passed);
+        maybe_earlier(published, passed);
     }
 }
 
 impl Handover {
-    fn shift(&mut self, span: Span) {
+    fn shift(&mut self, passed: Passed) {
         let Self { to: _, reason: _, stage } = self;
         match stage {
             Stage::LettingGo => {}
-            Stage::Publishing { since } => earlier(since, span),
-            Stage::Sent { to: _, at } => earlier(at, span),
+            Stage::Publishing { since } => earlier(since, passed),
+            Stage::Sent { to: _, at } => earlier(at, passed),
         }
     }
 }
 
 impl Campaign {
-    fn shift(&mut self, span: Span) {
+    fn shift(&mut self, passed: Passed) {
         let Self {
             failures: _,
             jitter: _,
@@ -246,22 +250,22 @@ impl Campaign {
             without_lease: _,
             no_lease_until,
         } = self;
-        earlier(not_before, span);
-        earlier(no_lease_until, span);
+        earlier(not_before, passed);
+        earlier(no_lease_until, passed);
     }
 }
 
 impl Promise {
-    fn shift(&mut self, span: Span) {
+    fn shift(&mut self, passed: Passed) {
         let Self { until, to: _, term: _ } = self;
-        earlier(until, span);
+        earlier(until, passed);
     }
 }
 
 impl Lease {
-    fn shift(&mut self, span: Span) {
+    fn shift(&mut self, passed: Passed) {
         let Self { until } = self;
-        earlier(until, span);
+        earlier(until, passed);
     }
 }
 
@@ -278,6 +282,7 @@ mod tests {
     use crate::word::{Permit, Word};
 
     const MINUTE: Span = Span::from_secs(60);
+    const PASSED: Passed = Passed { boot: MINUTE, raw: MINUTE };
 
     fn at(ms: u64) -> Moment {
         Moment::default().plus(MINUTE.times(2)).plus(Span::from_millis(ms))
@@ -328,7 +333,8 @@ mod tests {
         }
         for effect in &mut done {
             if let Effect::Act(act) = effect {
-                act.shift(Span::from_nanos(now.boot));
+                let boot = Span::from_nanos(now.boot);
+                act.shift(Passed { boot, raw: boot });
             }
         }
         done
@@ -341,14 +347,14 @@ mod tests {
             let mut boss = false;
             for ms in (0..4_000).step_by(20) {
                 if ms == shifted_at {
-                    shifted.shift(MINUTE);
+                    shifted.shift(PASSED);
                 }
                 let other = if ms >= shifted_at { at(ms).minus(MINUTE) } else { at(ms) };
                 assert_eq!(step(&mut plain, at(ms)), step(&mut shifted, other), "at {ms} ms");
                 boss |= plain.phase == crate::boss::Phase::Boss;
             }
             assert!(boss, "the story went far enough");
-            plain.shift(MINUTE);
+            plain.shift(PASSED);
             assert_eq!(plain, shifted);
         }
     }
@@ -362,7 +368,8 @@ mod tests {
             let expected: Vec<_> =
                 expected.into_iter().filter(|e| !matches!(e, Effect::Note(_))).collect();
             assert_eq!(expected, seen, "at {ms} ms");
-            folded.fold(at(ms));
+            // With a tick below every slot no jitter is renamed.
+            folded.fold(at(ms), Span::ZERO);
         }
     }
 }

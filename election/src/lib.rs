@@ -83,6 +83,8 @@ pub use members::{
     MembersError,
 };
 pub use message::{Envelope, Facts, Message, Refusal, VoteKind};
+#[cfg(feature = "model")]
+pub use moment::Passed;
 pub use moment::{Moment, Span};
 #[cfg(feature = "mutants")]
 pub use mutant::Mutant;

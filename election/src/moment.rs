@@ -130,6 +130,28 @@ impl Moment {
     }
 }
 
+/// How far each clock has gone on: not as far as the other in a suspend, or when one is slewed.
+#[cfg(feature = "model")]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Passed {
+    /// CLOCK_BOOTTIME.
+    pub boot: Span,
+    /// CLOCK_MONOTONIC_RAW.
+    pub raw: Span,
+}
+
+#[cfg(feature = "model")]
+impl Moment {
+    /// This moment, told by clocks that are set back by `passed`; never before zero.
+    #[must_use]
+    pub const fn before(self, passed: Passed) -> Self {
+        Self {
+            boot: self.boot.saturating_sub(passed.boot.0),
+            raw: self.raw.saturating_sub(passed.raw.0),
+        }
+    }
+}
+
 impl fmt::Debug for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self}")

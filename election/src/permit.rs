@@ -13,6 +13,8 @@
 use std::collections::VecDeque;
 
 use crate::id::Epoch;
+#[cfg(feature = "model")]
+use crate::moment::Passed;
 use crate::moment::{Moment, Span};
 use crate::mutant::{Mutant, Sabotage};
 use crate::word::{ExecutorAlarm, Marker, Order, Permit, Word, fence_reserve};
@@ -387,9 +389,9 @@ impl Executor {
 
 #[cfg(feature = "model")]
 impl Executor {
-    /// Every moment that it knows is `span` earlier, so that a model can let time pass without
+    /// Every moment that it knows is `passed` earlier, so that a model can let time pass without
     /// the time growing. Orders must have been taken.
-    pub fn shift(&mut self, span: Span) {
+    pub fn shift(&mut self, passed: Passed) {
         let Self {
             permit,
             work,
@@ -402,12 +404,12 @@ impl Executor {
         } = self;
         assert!(orders.is_empty(), "orders carry moments: take them first");
         if let Some(permit) = permit {
-            permit.shift(span);
+            permit.shift(passed);
         }
         match work {
             Work::Demoting { limit }
             | Work::Fencing { limit, overrun: _ }
-            | Work::Escalating { limit, overrun: _ } => *limit = limit.minus(span),
+            | Work::Escalating { limit, overrun: _ } => *limit = limit.before(passed),
             Work::Idle | Work::Promoting | Work::Acting | Work::Stuck => {}
         }
     }

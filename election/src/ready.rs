@@ -12,7 +12,7 @@ use crate::id::{Epoch, Incarnation, NodeId};
 use crate::message::Envelope;
 use crate::moment::Moment;
 #[cfg(feature = "model")]
-use crate::moment::Span;
+use crate::moment::Passed;
 use crate::note::Note;
 use crate::word::Permit;
 
@@ -216,11 +216,11 @@ impl Outbox {
 
 #[cfg(feature = "model")]
 impl Outbox {
-    /// Every moment in it is `span` earlier.
-    pub(crate) fn shift(&mut self, span: Span) {
+    /// Every moment in it is `passed` earlier.
+    pub(crate) fn shift(&mut self, passed: Passed) {
         let Self { generation: _, submitted: _, durable: _, in_flight: _, now, waiting } = self;
         let waiting = waiting.iter_mut().map(|(_, effect)| effect);
-        now.iter_mut().chain(waiting).for_each(|effect| effect.shift(span));
+        now.iter_mut().chain(waiting).for_each(|effect| effect.shift(passed));
     }
 
     /// Counts the generations from the durable one, and returns which that was.
@@ -238,9 +238,9 @@ impl Outbox {
 
 #[cfg(feature = "model")]
 impl Effect {
-    fn shift(&mut self, span: Span) {
+    fn shift(&mut self, passed: Passed) {
         match self {
-            Self::Act(act) => act.shift(span),
+            Self::Act(act) => act.shift(passed),
             // A message or a note carries spans, never moments.
             Self::Send { .. } | Self::Answer { .. } | Self::Note(_) | Self::Left => {}
         }
@@ -249,11 +249,11 @@ impl Effect {
 
 #[cfg(feature = "model")]
 impl Act {
-    /// Every moment in it is `span` earlier.
-    pub fn shift(&mut self, span: Span) {
+    /// Every moment in it is `passed` earlier.
+    pub fn shift(&mut self, passed: Passed) {
         match self {
-            Self::Promote { permit, cause: _, previous: _ } => permit.shift(span),
-            Self::Extend { epoch: _, until } => *until = until.minus(span),
+            Self::Promote { permit, cause: _, previous: _ } => permit.shift(passed),
+            Self::Extend { epoch: _, until } => *until = until.before(passed),
             Self::Demote { epoch: _, reason: _ }
             | Self::Revoke { epoch: _, reason: _ }
             | Self::Follow { boss: _, epoch: _ } => {}

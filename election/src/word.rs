@@ -4,6 +4,8 @@
 use std::fmt;
 
 use crate::id::Epoch;
+#[cfg(feature = "model")]
+use crate::moment::Passed;
 use crate::moment::{Moment, Span};
 
 /// What the hooks of an urgent demote leave of D for killing them and for the last writes.
@@ -28,9 +30,9 @@ pub struct Permit {
 
 #[cfg(feature = "model")]
 impl Permit {
-    pub(crate) fn shift(&mut self, span: Span) {
+    pub(crate) fn shift(&mut self, passed: Passed) {
         let Self { epoch: _, until, fence: _ } = self;
-        *until = until.minus(span);
+        *until = until.before(passed);
     }
 }
 
@@ -95,6 +97,24 @@ pub enum Order {
         /// The last epoch.
         last: Epoch,
     },
+}
+
+#[cfg(feature = "model")]
+impl Order {
+    /// Every moment in it is `passed` earlier.
+    pub fn shift(&mut self, passed: Passed) {
+        match self {
+            Self::MarkActing(permit) => permit.shift(passed),
+            Self::Demote { epoch: _, limit, urgent: _ } | Self::Escalate { epoch: _, limit } => {
+                *limit = limit.before(passed);
+            }
+            Self::MarkIdle { epoch: _ }
+            | Self::Promote { epoch: _ }
+            | Self::Say(_)
+            | Self::Alarm(_)
+            | Self::Idle { last: _ } => {}
+        }
+    }
 }
 
 /// What the executor says to the elector.

@@ -1,124 +1,118 @@
-//! Breadth first, level by level, so that the first violation is a shortest one.
+//! The search itself: stateright's breadth-first checker over [`Setup`].
 //!
-//! Our own and not a library's, for three things at once: hosts that a step does not touch are
-//! shared between states with their fingerprints, a search ends by states or by time and says at
-//! which depth it was complete, and nothing is added to the dependencies (stateright brings a web
-//! server). A state is known by a fingerprint of 64 bits: among ten million, two fall together
-//! with a chance of about one in four hundred thousand.
+//! A state is known by a fingerprint of 64 bits: among ten million, two fall together with a chance
+//! of about one in four hundred thousand. Hosts that a step does not touch are shared between
+//! states together with their fingerprints.
 
-use std::collections::{BTreeSet, HashMap};
-use std::hash::{BuildHasherDefault, Hasher};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, SystemTime};
 
-use crate::step::Action;
-use crate::world::{Setup, State};
+use stateright::{Checker, HasDiscoveries, Model, Property};
 
-/// When a search gives up.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Limit {
-    pub(crate) states: usize,
-    pub(crate) time: Duration,
+use crate::action::Action;
+use crate::coverage::Mark;
+use crate::setup::Setup;
+use crate::state::State;
+
+/// The property that fails when a promise of protocol.md 9 is broken.
+const SAFE: &str = "never a second boss";
+
+impl Model for Setup {
+    type State = State;
+    type Action = Action;
+
+    fn init_states(&self) -> Vec<State> {
+        vec![self.started()]
+    }
+
+    fn actions(&self, state: &State, actions: &mut Vec<Action>) {
+        if state.violation.is_none() && !self.stop.load(Ordering::Relaxed) {
+            self.possible(state, actions);
+        }
+    }
+
+    /// A panic is a broken invariant, and a violation like any other.
+    fn next_state(&self, state: &State, action: Action) -> Option<State> {
+        catch_unwind(AssertUnwindSafe(|| self.after(state, action))).unwrap_or_else(|panic| {
+            let text = panic.downcast_ref::<String>().cloned();
+            let text = text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
+            let text = format!("panic: {}", text.unwrap_or_default());
+            Some(State { violation: Some(text.into()), ..state.clone() })
+        })
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        let safe = Property::always(SAFE, |_, state: &State| state.violation.is_none());
+        let sometimes = self.sometimes.iter().map(|mark| mark.property());
+        std::iter::once(safe).chain(sometimes).collect()
+    }
+
+    fn within_boundary(&self, state: &State) -> bool {
+        state.term().0 <= self.highest_term
+    }
 }
 
 /// What came of a search.
 pub(crate) struct Found {
     pub(crate) states: usize,
-    /// Every state up to this many steps from the start was seen.
+    /// The longest way from the start that was looked at.
     pub(crate) depth: usize,
     pub(crate) took: Duration,
     pub(crate) verdict: Verdict,
-    pub(crate) taken: BTreeSet<&'static str>,
+    /// What should have been seen sometimes and never was.
+    pub(crate) never: Vec<&'static str>,
 }
 
 pub(crate) enum Verdict {
     /// Every state within the world's budgets.
     Exhaustive,
-    /// States or time ran out.
+    /// Time ran out.
     Cut,
     /// With the steps that lead there.
     Violation(String, Vec<Action>),
 }
 
-/// Fingerprints are hashes already.
-#[derive(Default)]
-struct AsItIs(u64);
-
-impl Hasher for AsItIs {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
-        }
-    }
-
-    fn write_u64(&mut self, print: u64) {
-        self.0 = print;
-    }
-}
-
-/// Of each state the one before it, and which of its actions led on.
-type Known = HashMap<u64, (u64, u16), BuildHasherDefault<AsItIs>>;
-
-pub(crate) fn search(setup: &Setup, limit: Limit) -> Found {
+/// Searches until everything was seen, something is wrong, or the time is over.
+pub(crate) fn search(setup: &Setup, threads: usize, limit: Duration) -> Found {
+    let stop = Arc::new(AtomicBool::new(false));
+    let over = Arc::new(AtomicBool::new(false));
+    let setup = Setup { stop: stop.clone(), ..setup.clone() };
     let began = SystemTime::now();
-    let took = || began.elapsed().unwrap_or_default();
-    let first = setup.started();
-    let mut known = Known::default();
-    known.insert(first.print(), (0, 0));
-    let mut taken = BTreeSet::new();
-    let mut level = vec![first];
-    let mut depth = 0;
-    let mut verdict = Verdict::Exhaustive;
-    'search: while !level.is_empty() {
-        let mut next = Vec::new();
-        for (count, state) in level.iter().enumerate() {
-            if known.len() > limit.states || (count % 1024 == 0 && took() > limit.time) {
-                verdict = Verdict::Cut;
-                break 'search;
-            }
-            let print = state.print();
-            for (index, action) in setup.actions(state).into_iter().enumerate() {
-                let Some(step) = setup.after(state, action) else { continue };
-                taken.extend(step.taken);
-                if let Some(text) = step.violation {
-                    let mut path = path_to(setup, &known, print);
-                    path.push(action);
-                    verdict = Verdict::Violation(text, path);
-                    break 'search;
+    let clock = {
+        let (stop, over) = (stop.clone(), over.clone());
+        thread::spawn(move || {
+            while !over.load(Ordering::Relaxed) {
+                if began.elapsed().unwrap_or_default() >= limit {
+                    stop.store(true, Ordering::Relaxed);
+                    return;
                 }
-                if step.state.term().0 > setup.highest_term {
-                    continue;
-                }
-                let index = u16::try_from(index).unwrap_or(u16::MAX);
-                known.entry(step.state.print()).or_insert_with(|| {
-                    next.push(step.state);
-                    (print, index)
-                });
+                thread::park_timeout(Duration::from_millis(200));
             }
+        })
+    };
+    let checker = setup.clone().checker().threads(threads);
+    let checker = checker.finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
+    let took = began.elapsed().unwrap_or_default();
+    over.store(true, Ordering::Relaxed);
+    clock.thread().unpark();
+    let cut = stop.swap(false, Ordering::Relaxed);
+    let verdict = match checker.discovery(SAFE) {
+        Some(path) => {
+            let text = path.last_state().violation.as_deref().unwrap_or_default().to_owned();
+            Verdict::Violation(text, path.into_actions())
         }
-        level = next;
-        depth += 1;
+        None if cut => Verdict::Cut,
+        None => Verdict::Exhaustive,
+    };
+    let never = setup.sometimes.iter().filter(|mark| !setup.seen.has(**mark));
+    Found {
+        states: checker.unique_state_count(),
+        depth: checker.max_depth(),
+        took,
+        verdict,
+        never: never.map(|mark: &Mark| mark.text()).collect(),
     }
-    Found { states: known.len(), depth, took: took(), verdict, taken }
-}
-
-fn path_to(setup: &Setup, known: &Known, print: u64) -> Vec<Action> {
-    let mut indexes = Vec::new();
-    let mut at = print;
-    while let Some((before, index)) = known.get(&at).filter(|(before, _)| *before != 0) {
-        indexes.push(usize::from(*index));
-        at = *before;
-    }
-    let mut state: State = setup.started();
-    let mut path = Vec::new();
-    for index in indexes.into_iter().rev() {
-        let action = setup.actions(&state)[index];
-        path.push(action);
-        let Some(step) = setup.after(&state, action) else { break };
-        state = step.state;
-    }
-    path
 }

@@ -1,42 +1,21 @@
-//! What can happen next in a state, and the state after it, with the judgement of what was seen on
-//! the way (protocol.md 9).
+//! The state after an action.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use election::{
-    Act, Effect, Epoch, ExecutorAlarm, Marker, Message, Note, Order, Reason, Refusal, Version,
-};
+use election::{Command, Marker, Message, VoteKind};
 
-use crate::world::{Host, NOW, Parcel, Run, Setup, State, durable, life_of, name_of, print_of};
-
-/// Something that happens.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Action {
-    Deliver(usize),
-    DeliverAndKeep(usize),
-    Lose(usize),
-    ExecutorReads(usize),
-    ElectorReads(usize),
-    HooksEnd(usize, bool),
-    ElectorDies(usize),
-    UnitDies(usize),
-    CleanedUp(usize),
-    ElectorStarts(usize),
-    ExecutorStarts(usize),
-    /// Whether it is mute and whether it is deaf from now on.
-    Connection(usize, bool, bool),
-    Order(usize, usize),
-    Tick,
-}
+use crate::action::{Action, Which};
+use crate::coverage::Mark;
+use crate::setup::{Setup, life_of, name_of};
+use crate::state::{Host, Parcel, Run, State};
 
 /// A state being changed.
 pub(crate) struct Step<'a> {
-    setup: &'a Setup,
+    pub(crate) setup: &'a Setup,
     pub(crate) state: State,
     touched: Vec<bool>,
-    pub(crate) taken: BTreeSet<&'static str>,
-    pub(crate) violation: Option<String>,
+    /// The kind of the vote that is being answered.
+    pub(crate) asked: Option<VoteKind>,
     /// The action was refused: nothing happened.
     void: bool,
 }
@@ -49,156 +28,113 @@ impl Setup {
             step.start_executor(host);
             step.start_elector(host);
         }
-        step.finish().state
-    }
-
-    pub(crate) fn actions(&self, state: &State) -> Vec<Action> {
-        let mut all = Vec::new();
-        let left = state.left;
-        for (index, (print, _)) in state.parcels.iter().enumerate() {
-            if index > 0 && state.parcels[index - 1].0 == *print {
-                continue;
-            }
-            all.push(Action::Deliver(index));
-            if left.doubles > 0 {
-                all.push(Action::DeliverAndKeep(index));
-            }
-            if left.losses > 0 {
-                all.push(Action::Lose(index));
-            }
-        }
-        for (host, (_, here)) in state.hosts.iter().enumerate() {
-            self.actions_of(host, here, state, &mut all);
-        }
-        if self.may_tick(state) {
-            all.push(Action::Tick);
-        }
-        all
-    }
-
-    fn actions_of(&self, host: usize, here: &Host, state: &State, all: &mut Vec<Action>) {
-        let left = state.left;
-        if !here.acts.is_empty() {
-            all.push(Action::ExecutorReads(host));
-        }
-        if !here.words.is_empty() {
-            all.push(Action::ElectorReads(host));
-        }
-        if let Some(run) = here.run {
-            all.push(Action::HooksEnd(host, true));
-            if left.hook_failures > 0 && run != Run::Escalate {
-                all.push(Action::HooksEnd(host, false));
-            }
-        }
-        if left.elector_crashes > 0 && here.elector.is_some() {
-            all.push(Action::ElectorDies(host));
-        }
-        if left.unit_crashes > 0 && here.executor.is_some() {
-            all.push(Action::UnitDies(host));
-        }
-        if here.cleaning.is_some() {
-            all.push(Action::CleanedUp(host));
-        } else if here.executor.is_none() {
-            all.push(Action::ExecutorStarts(host));
-        }
-        if here.restart {
-            all.push(Action::ElectorStarts(host));
-        }
-        if left.cuts > 0 && (!self.swift || late(state) == 0) {
-            for (mute, deaf) in [(false, false), (true, true), (true, false), (false, true)] {
-                let now = (here.mute, here.deaf);
-                if (mute, deaf) != now && (self.one_way || mute == deaf) {
-                    all.push(Action::Connection(host, mute, deaf));
-                }
-            }
-        }
-        if left.orders > 0 && here.elector.is_some() {
-            all.extend((0..self.orders.len()).map(|order| Action::Order(host, order)));
-        }
-    }
-
-    /// Time waits for what is urgent: an effect that must be gone by the next tick, and whatever
-    /// is on its way beyond the budget of delays.
-    fn may_tick(&self, state: &State) -> bool {
-        let late = late(state);
-        late <= usize::from(state.left.delays)
-            && state.hosts.iter().enumerate().all(|(host, (_, here))| {
-                let limit = here.executor.as_ref().and_then(election::Executor::fence_limit);
-                let next = NOW.plus(self.tick_of(host));
-                let urgent = |limit: election::Moment| limit.over_when_either(next);
-                !limit.is_some_and(urgent) && !here.cleaning.is_some_and(urgent)
-            })
+        step.finish()
     }
 
     /// The state after `action`; None if it cannot happen.
-    pub(crate) fn after(&self, state: &State, action: Action) -> Option<Step<'_>> {
+    pub(crate) fn after(&self, state: &State, action: Action) -> Option<State> {
         let mut step = Step::new(self, state.clone());
         step.act(action);
         if step.void { None } else { Some(step.finish()) }
     }
 }
 
-fn late(state: &State) -> usize {
-    let channels = state.hosts.iter().map(|(_, here)| here.acts.len() + here.words.len());
-    state.parcels.len() + channels.sum::<usize>()
-}
-
 impl<'a> Step<'a> {
     fn new(setup: &'a Setup, state: State) -> Self {
         let touched = vec![false; state.hosts.len()];
-        Self { setup, state, touched, taken: BTreeSet::new(), violation: None, void: false }
+        Self { setup, state, touched, asked: None, void: false }
     }
 
-    fn finish(mut self) -> Self {
+    fn finish(mut self) -> State {
         if self.setup.swift {
             self.hurry();
         }
         self.judge_disks();
-        self.state.canonical(&self.touched);
-        self
+        self.state.canonical(self.setup, &self.touched);
+        self.state
     }
 
     fn act(&mut self, action: Action) {
         match action {
-            Action::Deliver(index) => {
-                let parcel = self.state.parcels.remove(index).1;
+            Action::Deliver(which) => {
+                let parcel = self.take(which);
                 self.deliver(&parcel);
             }
-            Action::DeliverAndKeep(index) => {
+            Action::DeliverTwice(which) => {
                 self.state.left.doubles -= 1;
-                let parcel = self.state.parcels[index].1.clone();
+                let parcel = self.take(which);
+                self.state.bag.push((0, parcel.clone()));
                 self.deliver(&parcel);
             }
-            Action::Lose(index) => {
+            Action::Lose(which) => {
                 self.state.left.losses -= 1;
-                self.state.parcels.remove(index);
+                self.take(which);
             }
             Action::ExecutorReads(host) => self.executor_reads(host),
-            Action::ElectorReads(host) => {
-                let word = self.host(host).words.pop_front();
-                self.with_elector(host, |node| {
-                    if let Some(word) = word {
-                        node.handle_hook_outcome(NOW, word);
-                    }
-                });
-            }
+            Action::ElectorReads(host) => self.elector_reads(host),
             Action::HooksEnd(host, success) => self.hooks_end(host, success),
-            Action::ElectorDies(host) => {
-                self.state.left.elector_crashes -= 1;
-                self.elector_dies(host);
-                self.with_executor(host, |executor| executor.handle_channel_closed(NOW));
+            Action::DiskAnswers(host, durable) => {
+                self.state.left.refusals -= u8::from(!durable);
+                self.disk_answers(host, durable);
             }
-            Action::UnitDies(host) => self.unit_dies(host),
+            Action::Marked(host) => self.marked(host),
+            Action::ElectorDies(host, landed) => {
+                self.state.left.elector_crashes -= 1;
+                self.elector_dies(host, landed);
+                self.setup.seen.add(Mark::X2Closed);
+                let now = self.setup.now();
+                self.with_executor(host, |executor| executor.handle_channel_closed(now));
+            }
+            Action::UnitDies(host, landed) => {
+                self.state.left.unit_crashes -= 1;
+                self.unit_dies(host, landed);
+            }
+            Action::PowerFails(host, landed) => {
+                self.state.left.power_cuts -= 1;
+                self.unit_dies(host, landed);
+                let here = self.host(host);
+                here.effect = None;
+                here.excused = false;
+                here.cleaning = None;
+                here.marker = Marker::Missing;
+                here.off = true;
+            }
+            Action::Wiped(host) => {
+                self.state.left.wipes -= 1;
+                let disk = self.setup.wiped();
+                let here = self.host(host);
+                here.disk = disk;
+                here.wiped += 1;
+            }
             Action::CleanedUp(host) => {
                 let here = self.host(host);
                 here.cleaning = None;
                 here.effect = None;
+                here.excused = false;
                 if let Marker::Acting { epoch, .. } = here.marker {
                     here.marker = Marker::Idle { epoch };
                 }
             }
             Action::ElectorStarts(host) => self.start_elector(host),
-            Action::ExecutorStarts(host) => self.start_executor(host),
+            Action::ExecutorStarts(host) => {
+                self.host(host).off = false;
+                self.start_executor(host);
+            }
+            Action::Freezes(host) => {
+                self.state.left.freezes -= 1;
+                self.host(host).frozen = true;
+            }
+            Action::Thaws(host, timer_first) => {
+                self.host(host).frozen = false;
+                if timer_first {
+                    self.time_passes(host);
+                }
+            }
+            Action::FallsAsleep(host) => {
+                self.state.left.suspends -= 1;
+                self.host(host).asleep = true;
+            }
+            Action::Wakes(host) => self.wakes(host),
             Action::Connection(host, mute, deaf) => {
                 self.state.left.cuts -= 1;
                 let here = self.host(host);
@@ -212,21 +148,13 @@ impl<'a> Step<'a> {
     /// What is swift arrives, in one order.
     fn hurry(&mut self) {
         loop {
-            let extends = |here: &Host| matches!(here.acts.front(), Some(Act::Extend { .. }));
-            let swift = |parcel: &Parcel| {
-                let message = &parcel.envelope.message;
-                message.is_datagram()
-                    || matches!(
-                        message,
-                        Message::PreVote { .. }
-                            | Message::PreVoteReply { .. }
-                            | Message::PublishReply { .. }
-                    )
+            let extends = |here: &Host| {
+                !here.asleep && matches!(here.acts.front(), Some(election::Act::Extend { .. }))
             };
             if let Some(host) = self.state.hosts.iter().position(|(_, here)| extends(here)) {
                 self.executor_reads(host);
-            } else if let Some(at) = self.state.parcels.iter().position(|(_, p)| swift(p)) {
-                let parcel = self.state.parcels.remove(at).1;
+            } else if let Some(which) = self.next_swift() {
+                let parcel = self.take(which);
                 self.deliver(&parcel);
             } else {
                 return;
@@ -234,314 +162,225 @@ impl<'a> Step<'a> {
         }
     }
 
-    fn host(&mut self, host: usize) -> &mut Host {
+    fn next_swift(&self) -> Option<Which> {
+        let swift = |parcel: &Parcel| {
+            let message = &parcel.envelope.message;
+            let here = &self.state.hosts[parcel.to].1;
+            let soon = message.is_datagram()
+                || matches!(
+                    message,
+                    Message::PreVote { .. }
+                        | Message::PreVoteReply { .. }
+                        | Message::PublishReply { .. }
+                );
+            soon && (here.listens() || here.elector.is_none())
+        };
+        if let Some(at) = self.state.bag.iter().position(|(_, parcel)| swift(parcel)) {
+            return Some(Which::Bag(at));
+        }
+        let first = |stream: &Vec<(u64, Arc<Parcel>)>| stream.first().is_some_and(|(_, p)| swift(p));
+        let pair = self.state.streams.iter().position(first)?;
+        let count = self.state.hosts.len();
+        Some(Which::Stream(pair / count, pair % count))
+    }
+
+    pub(crate) fn host(&mut self, host: usize) -> &mut Host {
         self.touched[host] = true;
         Arc::make_mut(&mut self.state.hosts[host].1)
     }
 
-    fn tick(&mut self) {
-        let late = u8::try_from(late(&self.state)).unwrap_or(u8::MAX);
-        self.state.left.delays -= late;
-        for host in 0..self.state.hosts.len() {
-            let span = self.setup.tick_of(host);
-            let here = self.host(host);
-            if let Some(node) = &mut here.elector {
-                node.shift(span);
-            }
-            if let Some(executor) = &mut here.executor {
-                executor.shift(span);
-            }
-            here.acts.iter_mut().for_each(|act| act.shift(span));
-            here.cleaning = here.cleaning.map(|limit| limit.minus(span));
-        }
-        for host in 0..self.state.hosts.len() {
-            self.with_executor(host, |executor| executor.handle_timeout(NOW));
-            self.with_elector(host, |node| node.handle_timeout(NOW));
+    fn take(&mut self, which: Which) -> Arc<Parcel> {
+        match which {
+            Which::Stream(from, to) => self.state.stream(from, to).remove(0).1,
+            Which::Bag(at) => self.state.bag.remove(at).1,
         }
     }
 
+    fn tick(&mut self) {
+        let late = u8::try_from(self.state.late()).unwrap_or(u8::MAX);
+        self.state.left.delays -= late;
+        for host in 0..self.state.hosts.len() {
+            let passed = self.setup.tick_of(host, self.state.hosts[host].1.asleep);
+            let here = self.host(host);
+            if let Some(node) = &mut here.elector {
+                node.shift(passed);
+            }
+            if let Some(executor) = &mut here.executor {
+                executor.shift(passed);
+            }
+            here.acts.iter_mut().for_each(|act| act.shift(passed));
+            here.orders.iter_mut().for_each(|order| order.shift(passed));
+            here.cleaning = here.cleaning.map(|limit| limit.before(passed));
+        }
+        for host in 0..self.state.hosts.len() {
+            if !self.state.hosts[host].1.asleep {
+                self.executor_times(host);
+                self.time_passes(host);
+            }
+        }
+    }
+
+    fn executor_times(&mut self, host: usize) {
+        let now = self.setup.now();
+        let acts = |here: &Host| here.executor.as_ref().is_some_and(|e| e.fence_limit().is_some());
+        let before = acts(&self.state.hosts[host].1);
+        self.with_executor(host, |executor| executor.handle_timeout(now));
+        if !before && acts(&self.state.hosts[host].1) {
+            self.setup.seen.add(Mark::X2Expired);
+        }
+    }
+
+    fn time_passes(&mut self, host: usize) {
+        let now = self.setup.now();
+        if self.state.hosts[host].1.listens() {
+            self.with_elector(host, |node| node.handle_timeout(now));
+        }
+    }
+
+    /// What stood when it fell asleep stands again: protocol.md 7 gives it D to let go where its
+    /// time is over by one of its clocks.
+    fn wakes(&mut self, host: usize) {
+        self.host(host).asleep = false;
+        // Excused until the executor has looked at its clocks, and then as long as it lets go.
+        self.host(host).excused = self.state.hosts[host].1.effect.is_some();
+        self.executor_times(host);
+        let fencing = |here: &Host| here.executor.as_ref().is_some_and(|e| e.fence_limit().is_some());
+        let excused = fencing(&self.state.hosts[host].1) || self.state.hosts[host].1.cleaning.is_some();
+        self.host(host).excused &= excused;
+        self.judge_effects();
+        self.time_passes(host);
+    }
+
     fn deliver(&mut self, parcel: &Parcel) {
-        let envelope = &parcel.envelope;
-        self.with_elector(parcel.to, |node| node.handle_message(NOW, envelope));
+        let (now, envelope) = (self.setup.now(), &parcel.envelope);
+        self.asked = match &envelope.message {
+            Message::Vote { kind, .. } => Some(kind.clone()),
+            Message::HeartbeatReply { seq: None, .. } => {
+                self.setup.seen.add(Mark::L1Nothing);
+                None
+            }
+            Message::PublishReply { version } => {
+                let current = self.state.hosts[parcel.to].1.disk.state.version;
+                if *version != current {
+                    self.setup.seen.add(Mark::K1OtherVersion);
+                }
+                None
+            }
+            Message::Publish { state } => {
+                let there = &self.state.hosts[parcel.to].1.disk;
+                let old = envelope.term < there.term || state.version < there.state.version;
+                self.setup.seen.add(if old { Mark::A2Refuses } else { Mark::A2Adopts });
+                None
+            }
+            _ => None,
+        };
+        self.with_elector(parcel.to, |node| node.handle_message(now, envelope));
+        self.asked = None;
     }
 
     fn order(&mut self, host: usize, order: usize) {
         self.state.left.orders -= 1;
         let command = self.setup.orders[order].clone();
+        if let Command::Confirm { node } = &command {
+            // Whoever vouches for it has looked.
+            let stands = |(other, (_, there)): (usize, &(u64, Arc<Host>))| {
+                name_of(other) == *node && !there.off
+            };
+            self.void = self.state.hosts.iter().enumerate().any(stands);
+            if self.void {
+                return;
+            }
+        }
+        let now = self.setup.now();
         let mut refused = false;
         self.with_elector(host, |node| {
-            refused = node.handle_command(NOW, 1, command).is_err();
+            refused = node.handle_command(now, 1, command).is_err();
         });
         self.void = refused;
-    }
-
-    fn with_elector(&mut self, host: usize, input: impl FnOnce(&mut election::Node)) {
-        let Some(node) = &mut self.host(host).elector else { return };
-        input(node);
-        loop {
-            let Some(node) = &mut self.host(host).elector else { return };
-            let ready = node.ready();
-            for effect in ready.effects {
-                self.effect(host, effect);
-            }
-            let Some(write) = ready.write else { return };
-            let here = self.host(host);
-            let written = durable(&write);
-            here.disk = write.hard;
-            if let Some(node) = &mut here.elector {
-                node.handle_written(NOW, written);
-            }
-        }
-    }
-
-    fn effect(&mut self, host: usize, effect: Effect) {
-        match effect {
-            Effect::Send { to, envelope } => {
-                let to = (0..self.state.hosts.len()).find(|h| name_of(*h) == to);
-                let Some(to) = to else { return };
-                if self.state.hosts[host].1.mute || self.state.hosts[to].1.deaf {
-                    return;
-                }
-                let parcel = Parcel { from: host, to, envelope };
-                self.state.parcels.push((print_of(&parcel), Arc::new(parcel)));
-            }
-            Effect::Act(Act::Follow { .. }) | Effect::Answer { .. } => {}
-            Effect::Act(act) => {
-                let here = self.host(host);
-                if here.executor.is_some() {
-                    here.acts.push_back(act);
-                }
-            }
-            Effect::Note(note) => self.judge_note(host, &note),
-            Effect::Left => self.elector_dies(host),
-        }
-    }
-
-    fn with_executor(&mut self, host: usize, input: impl FnOnce(&mut election::Executor)) {
-        let Some(executor) = &mut self.host(host).executor else { return };
-        input(executor);
-        while let Some(order) =
-            self.host(host).executor.as_mut().and_then(election::Executor::next_order)
-        {
-            self.obey(host, &order);
-        }
-    }
-
-    fn executor_reads(&mut self, host: usize) {
-        let Some(act) = self.host(host).acts.pop_front() else { return };
-        self.with_executor(host, |executor| match act {
-            Act::Promote { permit, .. } => executor.handle_permit(NOW, permit),
-            Act::Extend { epoch, until } => executor.handle_extend(NOW, epoch, until),
-            Act::Demote { epoch, .. } => executor.handle_demote(NOW, epoch),
-            Act::Revoke { epoch, .. } => executor.handle_revoke(NOW, epoch),
-            Act::Follow { .. } => {}
-        });
-    }
-
-    fn obey(&mut self, host: usize, order: &Order) {
-        let here = self.host(host);
-        match *order {
-            Order::MarkActing(permit) => {
-                here.marker = Marker::Acting { epoch: permit.epoch, fence: permit.fence };
-            }
-            Order::MarkIdle { epoch } => here.marker = Marker::Idle { epoch },
-            Order::Promote { epoch } => {
-                if here.executor.as_ref().is_some_and(|executor| executor.may_act(NOW, epoch)) {
-                    here.run = Some(Run::Promote);
-                    self.effect_begins(host, epoch);
-                }
-            }
-            Order::Demote { .. } => here.run = Some(Run::Demote),
-            Order::Escalate { .. } => here.run = Some(Run::Escalate),
-            Order::Say(word) => {
-                if here.elector.is_some() {
-                    here.words.push_back(word);
-                }
-            }
-            Order::Alarm(ExecutorAlarm::DemoteFailed(_)) => {
-                self.taken.insert("a demote failed");
-            }
-            Order::Alarm(alarm) => self.violate(format!("the model let D pass: {alarm}")),
-            Order::Idle { .. } => here.restart = here.elector.is_none(),
-        }
     }
 
     fn hooks_end(&mut self, host: usize, success: bool) {
         if !success {
             self.state.left.hook_failures -= 1;
         }
+        let now = self.setup.now();
         let here = self.host(host);
         let Some(run) = here.run.take() else { return };
         if run != Run::Promote && success {
             here.effect = None;
+            here.excused = false;
         }
         self.with_executor(host, |executor| match run {
-            Run::Promote => executor.handle_promoted(NOW, success),
-            Run::Demote => executor.handle_demoted(NOW, success),
+            Run::Promote => executor.handle_promoted(now, success),
+            Run::Demote => executor.handle_demoted(now, success),
             Run::Escalate => executor.handle_escalated(success),
         });
     }
 
-    /// The channel is closed unread.
-    fn elector_dies(&mut self, host: usize) {
+    /// The channel is closed unread; connections end.
+    pub(crate) fn elector_dies(&mut self, host: usize, landed: bool) {
         let here = self.host(host);
+        if let Some(write) = here.writing.take()
+            && landed
+        {
+            here.disk = write.hard;
+        }
         here.elector = None;
+        here.frozen = false;
         here.acts.clear();
         here.words.clear();
+        let count = self.state.hosts.len();
+        for from in 0..count {
+            self.state.stream(from, host).clear();
+        }
+        self.state.bag.retain(|(_, parcel)| parcel.to != host);
     }
 
-    fn unit_dies(&mut self, host: usize) {
-        self.state.left.unit_crashes -= 1;
-        self.elector_dies(host);
+    fn unit_dies(&mut self, host: usize, landed: bool) {
+        self.elector_dies(host, landed);
+        let now = self.setup.now();
         let here = self.host(host);
         let permit = here.executor.as_ref().and_then(election::Executor::permit);
         let limit = here.executor.as_ref().and_then(election::Executor::fence_limit);
         here.executor = None;
+        here.marking = None;
+        here.orders.clear();
         here.run = None;
         here.restart = false;
         // X2 for the clean-up: over by min(until, now) + D.
         here.cleaning = permit
             .filter(|_| here.effect.is_some())
-            .map(|permit| limit.unwrap_or(permit.until.earliest(NOW).plus(permit.fence)));
+            .map(|permit| limit.unwrap_or(permit.until.earliest(now).plus(permit.fence)));
     }
 
     fn start_executor(&mut self, host: usize) {
         let executor = self.setup.new_executor(host, &self.state.hosts[host].1);
+        let idle = executor.is_idle();
+        self.setup.seen.add(if idle { Mark::X5Idle } else { Mark::X5Acting });
         self.host(host).executor = Some(executor);
         self.with_executor(host, |_| {});
     }
 
     fn start_elector(&mut self, host: usize) {
-        let setup = self.setup;
+        let (setup, now) = (self.setup, self.setup.now());
         let here = self.host(host);
         here.restart = false;
         let Some(executor) = &mut here.executor else { return };
         executor.handle_channel_opened();
         let last = executor.last_epoch();
-        here.elector = Some(setup.new_elector(host, here.disk.clone(), last));
+        here.elector = Some(setup.new_elector(host, here, last));
+        // Of an old connection nothing is read any more.
+        self.state.lose_all(host);
         self.with_elector(host, |_| {});
         for other in (0..self.state.hosts.len()).filter(|other| *other != host) {
             let there = &self.state.hosts[other].1;
-            if there.elector.is_none() {
+            if !there.listens() {
                 continue;
             }
-            self.with_elector(host, |node| {
-                node.handle_connected(NOW, &name_of(other), life_of(other));
-            });
-            self.with_elector(other, |node| {
-                node.handle_connected(NOW, &name_of(host), life_of(host));
-            });
+            let theirs = life_of(other, there.wiped);
+            let mine = life_of(host, self.state.hosts[host].1.wiped);
+            self.with_elector(host, |node| node.handle_connected(now, &name_of(other), theirs));
+            self.with_elector(other, |node| node.handle_connected(now, &name_of(host), mine));
         }
     }
-
-    fn violate(&mut self, text: String) {
-        self.violation.get_or_insert(text);
-    }
-
-    /// 9.1, 9.6, 9.13, 9.18.
-    fn effect_begins(&mut self, host: usize, epoch: Epoch) {
-        for (other, (_, there)) in self.state.hosts.iter().enumerate() {
-            if let Some(standing) = there.effect {
-                let (new, old) = (name_of(host), name_of(other));
-                let text = format!("9.1: {new} acts in epoch {epoch}, {old} in {standing} still");
-                self.violation.get_or_insert(text);
-            }
-        }
-        if epoch <= self.state.seen.last_epoch {
-            self.violate(format!("9.13: epoch {epoch} is not above the last"));
-        }
-        let members = &self.state.hosts[host].1.disk.state.members;
-        let holds = self.state.hosts.iter().filter(|(_, h)| {
-            let claim = h.disk.state.claim.held_by(&name_of(host), life_of(host));
-            claim.is_some_and(|held| held.epoch == epoch)
-        });
-        if holds.count() < members.quorum() {
-            self.violate(format!("9.6: epoch {epoch} acts, its claim not on a quorum of disks"));
-        }
-        self.state.seen.last_epoch = self.state.seen.last_epoch.max(epoch);
-        self.host(host).effect = Some(epoch);
-    }
-
-    /// 9.5: a committed version is on a quorum of disks for ever, or a later one is; the same
-    /// version is the same everywhere.
-    fn judge_disks(&mut self) {
-        let committed = self.state.seen.committed;
-        let disks = || self.state.hosts.iter().map(|(_, here)| &here.disk.state);
-        let have = disks().filter(|state| state.version >= committed).count();
-        if have < self.setup.members.len() / 2 + 1 {
-            self.violate(format!("9.5: version {committed} was committed and is lost"));
-            return;
-        }
-        let differs = |(index, state): (usize, &Arc<election::ClusterState>)| {
-            disks().take(index).any(|other| {
-                other.version == state.version && !Arc::ptr_eq(other, state) && other != state
-            })
-        };
-        if disks().enumerate().any(differs) {
-            self.violate("9.5: one version, two contents".to_owned());
-        }
-    }
-
-    fn leads(&mut self, host: usize, term: election::Term) {
-        if *self.state.seen.leaders.entry(term).or_insert(host) != host {
-            self.violate(format!("9.2: two leaders in term {term}"));
-        }
-    }
-
-    fn commits(&mut self, version: Version) {
-        let before = self.state.seen.committed;
-        if version > before && version.index > before.index {
-            self.state.seen.committed = version;
-        } else {
-            self.violate(format!("9.5: {version} is committed after {before}"));
-        }
-    }
-
-    fn judge_note(&mut self, host: usize, note: &Note) {
-        match note {
-            Note::BecameLeader { term, .. } | Note::Refreshed { term, .. } => {
-                self.leads(host, *term);
-            }
-            Note::Committed { version } => self.commits(*version),
-            Note::LeaseViolated { .. } => self.violate("9.8: another leads in a lease".to_owned()),
-            _ => {}
-        }
-        self.taken.extend(rule_in(note));
-    }
-}
-
-/// What a note shows of the rules, for the `sometimes` properties.
-fn rule_in(note: &Note) -> Option<&'static str> {
-    Some(match note {
-        Note::RefusedVote { refusal, .. } => match refusal {
-            Refusal::Promise { .. } => "V1 refuses",
-            Refusal::OwnLease { .. } => "V2 refuses",
-            Refusal::OldTerm(_) => "V3 refuses an old term",
-            Refusal::Voted(_) => "V3 refuses a second vote",
-            Refusal::OldVersion(_) => "V3 refuses an old version",
-            Refusal::Disk | Refusal::NoVote => "no vote",
-        },
-        Note::Voted { ground: "", .. } => "V3 grants",
-        Note::Voted { ground: " by handover, V4", .. } => "V4 grants",
-        Note::Voted { .. } => "V6 grants",
-        Note::PromiseEnded { .. } => "V5 ends a promise",
-        Note::Ignored { rule: "V4", .. } => "V4 ignores a take-over",
-        Note::Ignored { rule: "V5", .. } => "V5 ignores",
-        Note::Ignored { rule: "X4", .. } => "X4 ignores an old idle",
-        Note::Ignored { rule: "C2", .. } => "C2 ignores a stale reply",
-        Note::Refreshed { rule: "R1", .. } => "R1 refreshes",
-        Note::Refreshed { .. } => "R2 renews",
-        Note::WindowClosed { how: "predecessor released" } => "W2 by Released",
-        Note::WindowClosed { how: "the claim is its own" } => "W2 own claim",
-        Note::WindowClosed { how: "nobody had effects" } => "W2 nobody",
-        Note::WindowClosed { .. } => "W2 waits",
-        Note::SteppedDown { reason: Reason::LeaseOver, .. } => "L2 lease over",
-        Note::SteppedDown { reason: Reason::NoLease, .. } => "L2 no lease",
-        Note::BecameBoss { .. } => "a boss",
-        Note::PromoteFailed { .. } => "a promote failed",
-        Note::HandingOver { .. } => "a handover",
-        Note::HandoverFailed { .. } => "a handover failed",
-        Note::Yielded { .. } => "a candidate yields",
-        _ => return None,
-    })
 }

@@ -1,14 +1,20 @@
 //! The small worlds, each for what it is to show, in a size for every change (ci) and a larger one
 //! (deep).
 
+use std::sync::Arc;
+
+use clap::ValueEnum;
 use election::{Command, Kind, Profile, Span, Timing};
 
-use crate::world::{Budget, Setup, TICK};
+use crate::coverage::Mark;
+use crate::setup::{Budget, Setup, TICK, name_of};
 
 /// How large the worlds are.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub(crate) enum Tier {
+    /// What every change can wait for.
     Ci,
+    /// Larger budgets and terms: minutes to hours each.
     Deep,
 }
 
@@ -31,15 +37,20 @@ fn world(name: &'static str, voters: usize, lease: u64, highest_term: u64) -> Se
         name,
         members: vec![Kind::Voter; voters],
         timing: timing(lease),
-        rates: vec![100; voters],
+        rates: Vec::new(),
+        terms: Vec::new(),
         highest_term,
         budget: Budget::default(),
         one_way: false,
         swift: voters > 2,
+        ordered: true,
+        slow_disk: false,
         orders: Vec::new(),
         unborn: false,
         broken: None,
         sometimes: &[],
+        seen: Arc::default(),
+        stop: Arc::default(),
     }
 }
 
@@ -47,52 +58,61 @@ fn resign() -> Command {
     Command::Resign { force: false }
 }
 
-fn drain() -> Command {
-    Command::Drain {
-        node: crate::world::name_of(0),
-        until: None,
-        reason: String::new(),
-        force: false,
-    }
+fn drain(host: usize) -> Command {
+    Command::Drain { node: name_of(host), until: None, reason: String::new(), force: false }
 }
 
-/// All of them, the weightiest first.
+fn pause() -> Command {
+    Command::Pause { until: None, reason: String::new() }
+}
+
+/// All of them.
 pub(crate) fn all(tier: Tier) -> Vec<Setup> {
     let deep = tier == Tier::Deep;
+    let mut worlds = handovers(deep);
+    worlds.extend(refreshes(deep));
+    worlds.extend(crashes(deep));
+    worlds.extend(clocks(deep));
+    worlds.extend(members_and_hooks(deep));
+    worlds.extend(first_starts(deep));
+    worlds.extend(few(deep));
+    worlds
+}
+
+/// M1.
+fn handovers(deep: bool) -> Vec<Setup> {
     let more = u8::from(deep);
-    let terms = |ci: u64| if deep { ci + 1 } else { ci };
+    vec![Setup {
+        budget: Budget { cuts: 1, delays: more, orders: 1, ..Budget::default() },
+        orders: vec![resign()],
+        sometimes: &[Mark::Boss, Mark::V1Refuses, Mark::V4Grants, Mark::L2Over, Mark::W2Waits],
+        ..world("M1 three voters, handover", 3, 2, if deep { 4 } else { 3 })
+    }]
+}
+
+/// M2: R1 by a voter that was a candidate in a higher term once, R2 after promotes that fail.
+fn refreshes(deep: bool) -> Vec<Setup> {
+    let more = u8::from(deep);
     vec![
         Setup {
-            budget: Budget {
-                elector_crashes: 1,
-                unit_crashes: 1,
-                hook_failures: 1 + more,
-                delays: 2,
-                orders: 1,
-                ..Budget::default()
-            },
-            orders: vec![Command::Resign { force: true }],
-            sometimes: &["a boss", "W2 own claim"],
-            ..world("M8 one voter", 1, 3, terms(4))
+            terms: vec![1, 1, 3],
+            budget: Budget { delays: 1 + more, cuts: 1, ..Budget::default() },
+            one_way: true,
+            sometimes: &[Mark::Boss, Mark::R1Wins, Mark::V6Grants, Mark::A1Refuses],
+            ..world("M2 three voters, refresh", 3, 2, if deep { 6 } else { 5 })
         },
         Setup {
-            budget: Budget {
-                cuts: 1 + more,
-                delays: 1 + more,
-                losses: 1,
-                orders: 1,
-                ..Budget::default()
-            },
-            orders: vec![resign()],
-            sometimes: &["a boss", "V1 refuses", "V4 grants", "L2 lease over"],
-            ..world("M8 two voters", 2, 3, terms(3))
+            budget: Budget { hook_failures: 1, delays: 1 + more, losses: 1, ..Budget::default() },
+            sometimes: &[Mark::PromoteFailed, Mark::R2Wins, Mark::HandoverFailed],
+            ..world("M2 three voters, renew", 3, 2, if deep { 5 } else { 4 })
         },
-        Setup {
-            budget: Budget { cuts: 1, delays: more, orders: 1, ..Budget::default() },
-            orders: vec![resign()],
-            sometimes: &["a boss", "V1 refuses", "V4 grants", "L2 lease over", "W2 waits"],
-            ..world("M1 three voters, handover", 3, 2, terms(3))
-        },
+    ]
+}
+
+/// M3: Released delayed, doubled, lost.
+fn crashes(deep: bool) -> Vec<Setup> {
+    let more = u8::from(deep);
+    vec![
         Setup {
             budget: Budget {
                 elector_crashes: 1,
@@ -102,50 +122,157 @@ pub(crate) fn all(tier: Tier) -> Vec<Setup> {
                 doubles: more,
                 ..Budget::default()
             },
-            sometimes: &["a boss", "V1 refuses", "V5 ends a promise", "W2 by Released"],
+            sometimes: &[Mark::Boss, Mark::V5Ends, Mark::W2Released, Mark::S1Withholds],
             ..world("M3 three voters, an elector dies", 3, 2, 3)
         },
         Setup {
-            budget: Budget { unit_crashes: 1, delays: more, ..Budget::default() },
-            sometimes: &["a boss", "V1 refuses"],
+            budget: Budget {
+                elector_crashes: 1,
+                delays: 1 + more,
+                losses: 1,
+                doubles: 1,
+                ..Budget::default()
+            },
+            sometimes: &[Mark::V5Ends, Mark::V5Ignores, Mark::X2Closed],
+            ..world("M3 three voters, Released late, twice, lost", 3, 2, 3)
+        },
+        Setup {
+            budget: Budget { elector_crashes: 2, delays: more, ..Budget::default() },
+            sometimes: &[Mark::Boss, Mark::W2Released],
+            ..world("M3 three voters, two electors die", 3, 2, if deep { 4 } else { 3 })
+        },
+        Setup {
+            budget: Budget { unit_crashes: 1 + more, delays: more, ..Budget::default() },
+            sometimes: &[Mark::Boss, Mark::X5Acting, Mark::X5Idle],
             ..world("M3 three voters, both processes die", 3, 2, 3)
         },
         Setup {
-            budget: Budget { cuts: more, delays: 3 + more, losses: 1 + more, ..Budget::default() },
-            one_way: true,
-            sometimes: &["a boss", "V1 refuses", "V6 grants", "R2 renews"],
-            ..world("M2 three voters, late votes, renew", 3, 2, 4)
+            budget: Budget { power_cuts: 1, orders: 1, delays: more, ..Budget::default() },
+            orders: (0..3).map(|host| Command::Confirm { node: name_of(host) }).collect(),
+            sometimes: &[Mark::Boss, Mark::V7Ends, Mark::W2Waited],
+            ..world("M3 three voters, power loss, confirmed", 3, 2, 3)
         },
         Setup {
-            members: vec![Kind::Voter, Kind::Voter, Kind::Witness],
-            budget: Budget { orders: 1, cuts: more, ..Budget::default() },
-            orders: vec![drain()],
-            sometimes: &["a boss", "V1 refuses", "V4 grants"],
-            ..world("M5 two voters and a witness, a drain", 3, 2, terms(3))
-        },
-        Setup {
-            budget: Budget { hook_failures: 2, delays: 1, cuts: more, ..Budget::default() },
-            sometimes: &["a promote failed", "a demote failed", "V4 grants", "R2 renews"],
-            ..world("M6 two voters, hooks that fail or hang", 2, 3, terms(4))
-        },
-        unequal_clocks(deep),
-        Setup {
-            unborn: true,
-            budget: Budget { elector_crashes: 1, delays: more, losses: more, ..Budget::default() },
-            sometimes: &["a boss", "W2 waits"],
-            ..world("M7 two voters, first start", 2, 3, terms(3))
+            budget: Budget { freezes: 1, cuts: more, ..Budget::default() },
+            sometimes: &[Mark::Boss, Mark::X2Expired, Mark::V1Refuses],
+            ..world("M3 three voters, a frozen elector", 3, 2, 3)
         },
     ]
 }
 
-/// M4: one clock slow, one fast, as far apart as rho = 1/5 allows.
-fn unequal_clocks(deep: bool) -> Setup {
+/// M4: one clock slow, one fast, as far apart as rho = 1/5 allows; a suspend, which stops RAW.
+fn clocks(deep: bool) -> Vec<Setup> {
+    let more = u8::from(deep);
     let timing = Timing { rho_ppm: 200_000, ..timing(2) };
-    Setup {
-        timing,
-        rates: vec![80, 120],
-        budget: Budget { cuts: 1 + u8::from(deep), delays: 1, ..Budget::default() },
-        sometimes: &["a boss", "V1 refuses", "L2 lease over", "W2 waits"],
-        ..world("M4 two voters, clocks at rho", 2, 2, 3)
-    }
+    vec![
+        Setup {
+            timing,
+            rates: vec![(80, 80), (120, 120)],
+            budget: Budget { cuts: 1 + more, delays: 1, ..Budget::default() },
+            sometimes: &[Mark::Boss, Mark::L2Over, Mark::W2Waits],
+            ..world("M4 two voters, clocks at rho", 2, 2, 3)
+        },
+        Setup {
+            timing: Timing { rho_ppm: 200_000, ..self::timing(3) },
+            rates: vec![(80, 120), (120, 80)],
+            budget: Budget { cuts: 1 + more, delays: 1, ..Budget::default() },
+            sometimes: &[Mark::Boss, Mark::L2Over, Mark::W2Waits],
+            ..world("M4 two voters, each clock of a pair at rho", 2, 3, 3)
+        },
+        Setup {
+            budget: Budget { suspends: 1 + more, ..Budget::default() },
+            sometimes: &[Mark::Boss, Mark::X2Expired, Mark::L2Over],
+            ..world("M4 three voters, a suspend", 3, 2, 3)
+        },
+    ]
+}
+
+/// M5, M6.
+fn members_and_hooks(deep: bool) -> Vec<Setup> {
+    let more = u8::from(deep);
+    vec![
+        Setup {
+            members: vec![Kind::Voter, Kind::Voter, Kind::Witness],
+            budget: Budget { orders: 1, cuts: more, ..Budget::default() },
+            orders: vec![drain(0), drain(1), pause()],
+            sometimes: &[Mark::Boss, Mark::V1Refuses, Mark::V4Grants, Mark::W5Waits],
+            ..world("M5 two voters and a witness, drain, pause", 3, 2, if deep { 4 } else { 3 })
+        },
+        Setup {
+            budget: Budget { hook_failures: 2, delays: 1, cuts: more, ..Budget::default() },
+            sometimes: &[Mark::PromoteFailed, Mark::DemoteFailed, Mark::V4Grants],
+            ..world("M6 two voters, hooks that fail or hang", 2, 3, if deep { 5 } else { 4 })
+        },
+    ]
+}
+
+/// M7.
+fn first_starts(deep: bool) -> Vec<Setup> {
+    let more = u8::from(deep);
+    vec![
+        Setup {
+            unborn: true,
+            budget: Budget { elector_crashes: 1, delays: more, losses: more, ..Budget::default() },
+            sometimes: &[Mark::Boss, Mark::W2Waits],
+            ..world("M7 two voters, first start", 2, 3, if deep { 4 } else { 3 })
+        },
+        Setup {
+            unborn: true,
+            budget: Budget { cuts: 1, ..Budget::default() },
+            sometimes: &[Mark::Boss, Mark::W2Waits],
+            ..world("M7 three voters, first start", 3, 2, 3)
+        },
+        Setup {
+            budget: Budget { power_cuts: 1, wipes: 1, cuts: more, ..Budget::default() },
+            sometimes: &[Mark::Boss, Mark::W2Waited],
+            ..world("M7 three voters, one is wiped", 3, 2, 3)
+        },
+    ]
+}
+
+/// M8.
+fn few(deep: bool) -> Vec<Setup> {
+    let more = u8::from(deep);
+    vec![
+        Setup {
+            ordered: false,
+            budget: Budget {
+                cuts: 1 + more,
+                delays: 1 + more,
+                losses: 1,
+                orders: 1,
+                ..Budget::default()
+            },
+            orders: vec![resign()],
+            sometimes: &[Mark::Boss, Mark::V1Refuses, Mark::V4Grants, Mark::L2Over],
+            ..world("M8 two voters", 2, 3, if deep { 4 } else { 3 })
+        },
+        Setup {
+            slow_disk: true,
+            budget: Budget {
+                elector_crashes: 1,
+                refusals: 1,
+                delays: 1 + more,
+                cuts: more,
+                ..Budget::default()
+            },
+            sometimes: &[Mark::Boss, Mark::DiskRefused, Mark::S1Withholds],
+            ..world("M8 two voters, slow disks that refuse", 2, 3, 3)
+        },
+        Setup {
+            ordered: false,
+            slow_disk: true,
+            budget: Budget {
+                elector_crashes: 1,
+                unit_crashes: 1,
+                hook_failures: 1 + more,
+                delays: 2,
+                orders: 1,
+                ..Budget::default()
+            },
+            orders: vec![Command::Resign { force: true }],
+            sometimes: &[Mark::Boss, Mark::W2Own, Mark::X1Refuses],
+            ..world("M8 one voter", 1, 3, if deep { 5 } else { 4 })
+        },
+    ]
 }
