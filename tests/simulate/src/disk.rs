@@ -9,7 +9,7 @@ use crate::mutants::ShellMutant;
 use crate::world::{Event, HostId, MILLI, World};
 
 /// What an incarnation's second life has in addition.
-const LIFE: u128 = 1;
+const LIFE: u128 = 1 << 112;
 
 impl World {
     /// One write is under way at a time.
@@ -116,10 +116,13 @@ impl World {
     pub(crate) fn wipe(&mut self, host: HostId) -> bool {
         let intact = |other: &HostId| *other != host && self.is_intact(*other);
         let others: Vec<HostId> = (0..self.hosts.len()).filter(intact).collect();
+        // Who does not know the other's life does not listen to it: the two make no quorum.
+        let strangers = |a: &HostId| others.iter().any(|b| !self.has_bound(*a, *b));
         let votes = others.iter().filter(|other| self.hosts[**other].kind.votes()).count();
         let can_be_boss = others.iter().any(|other| self.hosts[*other].kind == Kind::Voter);
         let again = self.hosts[host].incarnation.0 & LIFE != 0;
-        if again || votes < self.unborn.members.quorum() || !can_be_boss {
+        let apart = others.iter().any(strangers);
+        if again || apart || votes < self.unborn.members.quorum() || !can_be_boss {
             return false;
         }
         self.say(Some(host), || "the state directory is new: another life".to_owned());
@@ -127,7 +130,7 @@ impl World {
         self.wiped += 1;
         let unborn = self.unborn.clone();
         let here = &mut self.hosts[host];
-        here.incarnation = Incarnation(here.incarnation.0 + LIFE);
+        here.incarnation = Incarnation(here.incarnation.0 | LIFE);
         here.disk = HardState::unborn(unborn);
         here.unsynced = None;
         here.torn = false;
@@ -136,8 +139,13 @@ impl World {
 
     /// Whether the cluster knows the life on this host's disk, and the disk knows the cluster.
     pub(crate) fn is_intact(&self, host: HostId) -> bool {
-        let here = &self.hosts[host];
-        let member = here.disk.state.members.find(&here.name);
-        !here.torn && member.is_some_and(|member| member.incarnation == Some(here.incarnation))
+        !self.hosts[host].torn && self.has_bound(host, host)
+    }
+
+    /// Whether the disk of `host` says which life of `other` counts, and it is the present one.
+    fn has_bound(&self, host: HostId, other: HostId) -> bool {
+        let other = &self.hosts[other];
+        let member = self.hosts[host].disk.state.members.find(&other.name);
+        member.is_some_and(|member| member.incarnation == Some(other.incarnation))
     }
 }

@@ -107,7 +107,6 @@ impl World {
             return;
         }
         debug_assert_eq!(envelope.cluster, CLUSTER);
-        if std::env::var_os("TRACE").is_some() { self.say(Some(to), || format!("<- {from} {envelope:?}")); }
         self.message(to, from, envelope);
     }
 

@@ -1,10 +1,12 @@
 //! What the world tells the judge, event by event, and which promises each of them is held against.
 
+use std::sync::Arc;
+
 use election::{Act, Claim, Envelope, Epoch, HardState, Message, Moment, Node, Note, Span, Term, Version, VoteKind, Wait};
 
 use super::Oracle;
 use super::promises::{self, Voter};
-use super::{after_the_last, choice, claim_none, durable, hooks, lives, never_falls, one_boss};
+use super::{after_the_last, claim_none, durable, hooks, lives, never_falls, one_boss};
 use crate::host::Host;
 use crate::rules::Rule;
 use crate::world::{HostId, Instant};
@@ -39,6 +41,11 @@ impl<'a> Heard<'a> {
         };
         Self { from, envelope, before: node.term(), counts, about }
     }
+}
+
+fn has_adopted(node: &Node, envelope: &Envelope) -> bool {
+    let Message::Publish { state } = &envelope.message else { return false };
+    Arc::ptr_eq(state, node.state())
 }
 
 /// Effects and permits.
@@ -147,6 +154,7 @@ impl Oracle {
     /// S1.
     pub(crate) fn elector_starts(&mut self, host: HostId, here: Moment, hard: &HardState) {
         self.promises.starts(host, here, hard, self.promise);
+        self.choice.starts(host);
         self.rules.taken(Rule::S1);
     }
 
@@ -174,7 +182,8 @@ impl Oracle {
             from: heard.from,
             envelope: heard.envelope,
             before: heard.before,
-            counts: heard.counts,
+            // Section 6: a leader that this node had not bound may bring the version that binds it.
+            counts: heard.counts || has_adopted(node, heard.envelope),
             promise: self.promise,
             about: heard.about,
         });
@@ -184,6 +193,7 @@ impl Oracle {
             self.promises.heard(voter, heard);
             self.count_grounds(&heard, node);
         }
+        self.choice.sees(here, host, node.state(), at);
         let lease = node.unreleased_lease();
         self.stopped.holds(host, lease);
         if self.leases.holds(host, lease, (now, at), node.term()) {
@@ -322,7 +332,7 @@ impl Oracle {
             Note::Committed { version } => self.commits(now, *version, hosts),
             Note::Promoting { epoch } => {
                 self.waiting[host] = None;
-                self.take(choice::promotes(here, *epoch));
+                self.take(self.choice.promotes(here, host, *epoch, at));
             }
             Note::LeaseViolated { .. } if !dazed => {
                 self.fail(format!("9.8: host {host}: {note}"));
@@ -347,6 +357,8 @@ impl Oracle {
             return;
         }
         let verdict = self.adjacent.commits(&state);
+        self.take(verdict);
+        let verdict = self.lives.commits(&state);
         self.take(verdict);
         let claim = match &state.claim {
             Claim::Held(held) => {

@@ -11,6 +11,8 @@ pub(super) struct Leases(Vec<Option<Lease>>);
 
 struct Lease {
     until: Moment,
+    /// It was seen to be over: so it is, also where a clock is set back afterwards.
+    is_over: bool,
     since: Instant,
     term: Term,
 }
@@ -29,19 +31,24 @@ impl Leases {
         term: Term,
     ) -> bool {
         let lease = &mut self.0[host];
-        let Some(until) = until.filter(|until| !until.over_when_either(here)) else {
+        let Some(until) = until else {
             *lease = None;
             return false;
         };
+        let is_over = until.over_when_either(here);
         match lease {
-            Some(lease) if !lease.until.over_when_either(here) => {
+            Some(lease) if lease.until == until => {
+                lease.is_over |= is_over;
+                false
+            }
+            Some(lease) if !lease.is_over && !lease.until.over_when_either(here) => {
                 lease.until = until;
                 lease.term = term;
                 false
             }
             _ => {
-                *lease = Some(Lease { until, since: now, term });
-                true
+                *lease = Some(Lease { until, is_over, since: now, term });
+                !is_over
             }
         }
     }
@@ -53,7 +60,7 @@ impl Leases {
 
     /// Whether `host` holds one by its own clocks.
     pub(super) fn is_live(&self, host: HostId, here: Moment) -> bool {
-        self.0[host].as_ref().is_some_and(|lease| !lease.until.over_when_either(here))
+        self.0[host].as_ref().is_some_and(|lease| lease.is_live(here))
     }
 
     /// V2: whether `host` must withhold its vote.
@@ -63,16 +70,21 @@ impl Leases {
 
     /// `counts`: the host's clocks, unless it is excused.
     pub(super) fn at_most_one(&self, counts: impl Fn(HostId) -> Option<Moment>) -> Verdict {
-        let live = self.0.iter().enumerate().filter_map(|(host, lease)| {
+        let mut live = self.0.iter().enumerate().filter_map(|(host, lease)| {
             let lease = lease.as_ref()?;
-            (!lease.until.over_when_either(counts(host)?)).then_some((host, lease))
+            lease.is_live(counts(host)?).then_some((host, lease))
         });
-        let mut live = live;
         let (Some((first, one)), Some((second, other))) = (live.next(), live.next()) else {
             return Ok(());
         };
         let since = |lease: &Lease| format!("term {} since {} ms", lease.term, lease.since / MILLI);
         let (one, other) = (since(one), since(other));
         Err(format!("9.8: hosts {first} ({one}) and {second} ({other}) hold leases at once"))
+    }
+}
+
+impl Lease {
+    fn is_live(&self, here: Moment) -> bool {
+        !self.is_over && !self.until.over_when_either(here)
     }
 }

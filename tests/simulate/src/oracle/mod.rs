@@ -53,6 +53,8 @@ pub(crate) struct Oracle {
     released: released::Released,
     epochs: epochs::Epochs,
     adjacent: adjacent::Adjacent,
+    choice: choice::Choice,
+    lives: lives::Lives,
     refreshes: refresh::Refreshes,
     stopped: liveness::Stopped,
     /// What each leader said last that it waits for, until it promotes.
@@ -82,6 +84,8 @@ impl Oracle {
             released: released::Released::new(hosts),
             epochs: epochs::Epochs::default(),
             adjacent: adjacent::Adjacent::default(),
+            choice: choice::Choice::new(hosts),
+            lives: lives::Lives::default(),
             refreshes: refresh::Refreshes::new(hosts),
             stopped: liveness::Stopped::new(hosts),
             waiting: vec![None; hosts],
