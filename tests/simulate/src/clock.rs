@@ -61,6 +61,20 @@ impl Clock {
         (real + 1_000).max(SHORTEST)
     }
 
+    /// In how much real time the first of the two reaches `until`.
+    pub(crate) fn soonest(&self, now: Instant, until: Moment) -> u64 {
+        let at = self.read(now);
+        let boot = slowed(until.boot.saturating_sub(at.boot), self.ppm.0, self.stops.0);
+        boot.min(slowed(until.raw.saturating_sub(at.raw), self.ppm.1, self.stops.1))
+    }
+
+    /// In how much real time both have reached `until`.
+    pub(crate) fn latest(&self, now: Instant, until: Moment) -> u64 {
+        let at = self.read(now);
+        let boot = slowed(until.boot.saturating_sub(at.boot), self.ppm.0, self.stops.0);
+        boot.max(slowed(until.raw.saturating_sub(at.raw), self.ppm.1, self.stops.1))
+    }
+
     fn rebase(&mut self, now: Instant) {
         self.at = self.read(now);
         self.since = now;
@@ -74,4 +88,12 @@ fn passed(real: u64, ppm: i64) -> u64 {
     }
     let gained = real.cast_signed() * ppm / MILLION;
     real.saturating_add_signed(gained)
+}
+
+/// The real time in which a clock that gains `ppm` counts `left`.
+fn slowed(left: u64, ppm: i64, stands: bool) -> u64 {
+    if stands && left > 0 {
+        return u64::MAX;
+    }
+    left * MILLION.unsigned_abs() / MILLION.saturating_add(ppm).unsigned_abs()
 }

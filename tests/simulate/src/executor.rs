@@ -135,6 +135,9 @@ impl World {
                         if self.shell == Some(ShellMutant::FenceFromFile) {
                             permit.fence = permit.fence.times(2);
                         }
+                        if permit.until.over_when_either(now) {
+                            self.oracle.rules.refused(Rule::X1);
+                        }
                         machine.handle_permit(now, permit);
                     }
                     Act::Extend { epoch, until } => {
@@ -143,6 +146,10 @@ impl World {
                             self.oracle.rules.taken(Rule::X3);
                         }
                         machine.handle_extend(now, epoch, until);
+                        // Never revived: it was over, or let go of, when this was read.
+                        if machine.permit().is_none_or(|permit| permit.until != until) {
+                            self.oracle.rules.refused(Rule::X1);
+                        }
                     }
                     Act::Demote { epoch, .. } => machine.handle_demote(now, epoch),
                     Act::Revoke { epoch, .. } => machine.handle_revoke(now, epoch),
@@ -260,6 +267,11 @@ impl World {
         self.say(Some(host), || format!("promote hooks start, epoch {epoch}"));
         self.oracle.effect_begins((self.now, now), host, epoch, busy);
         self.look(host, epoch);
+        if self.now < std::mem::take(&mut self.hosts[host].doomed) && !self.healing {
+            let life = self.hosts[host].executor.as_ref().map_or(0, |executor| executor.life);
+            let delay = self.random.between(0, 2 * MARKER);
+            self.after(delay, Event::KillExecutor { host, life });
+        }
         let timeout = self.settings.hooks_timeout.as_nanos();
         let (takes, success) = self.draw_promote().unwrap_or((timeout, false));
         // Hooks that hang are ended by hooks.timeout.

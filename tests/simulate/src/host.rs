@@ -38,6 +38,8 @@ pub(crate) struct Host {
     pub(crate) marker: Marker,
     /// When D ends for what was being let go when the executor died; real time.
     pub(crate) fence_ends: Option<Instant>,
+    /// The executor is killed as soon as it promotes, if it does so before then.
+    pub(crate) doomed: Instant,
     /// It does nothing until then.
     pub(crate) sleeps: Option<Instant>,
     /// Its state file cannot be believed.
@@ -72,6 +74,7 @@ impl Host {
             channel_busy: (0, 0),
             marker: Marker::Missing,
             fence_ends: None,
+            doomed: 0,
             sleeps: None,
             torn: false,
             off: false,
@@ -222,7 +225,14 @@ impl World {
     pub(crate) fn freeze_executor(&mut self, host: HostId) {
         let freeze = self.hosts[host].next_life();
         // D covers the watchdog's time, the kill, the clean-up and the urgent hooks.
-        let patience = self.settings.timing.fence.part(4).as_nanos();
+        let mut patience = self.settings.timing.fence.part(4).as_nanos();
+        let here = &self.hosts[host];
+        if let Some(limit) = here.executor.as_ref().and_then(Executing::fence_limit) {
+            // At expiry it is set once, to the rest of D less the clean-up (section 4).
+            let left = here.clock.real(limit.left_until_either(here.clock.read(self.now)));
+            let clean_up = self.settings.escalation.as_nanos() + 2 * NOTICE;
+            patience = patience.min(left.saturating_sub(clean_up));
+        }
         if let Some(executor) = &mut self.hosts[host].executor
             && executor.frozen.is_none()
         {

@@ -105,6 +105,9 @@ impl World {
                 self.sleep(host, lasts + MILLI, fault);
             }
             Fault::KillElector => self.kill_elector(host),
+            Fault::KillExecutor if other.is_multiple_of(3) => {
+                self.hosts[host].doomed = self.now + lasts;
+            }
             Fault::KillExecutor => self.kill_executor(host),
             Fault::Power | Fault::Wipe => {
                 self.power_off(host);

@@ -65,8 +65,9 @@ fn main() -> anyhow::Result<ExitCode> {
 
 fn search(arguments: &Arguments, broken: Broken) -> anyhow::Result<ExitCode> {
     let begun = SystemTime::now();
-    let worlds = many::Worlds { broken, seconds: arguments.seconds, tells: true };
-    let (summary, failure) = worlds.run(arguments);
+    let Arguments { from, seeds, seconds, .. } = *arguments;
+    let worlds = many::Worlds { broken, from, seeds, seconds, tells: true };
+    let (summary, failure) = worlds.run(arguments.threads);
     let seconds = begun.elapsed().unwrap_or_default().as_secs_f64();
     println!("{summary}\nworlds per second {:.1}", summary.worlds as f64 / seconds);
     if let Some(outcome) = failure {

@@ -7,14 +7,14 @@ use std::time::{Duration, SystemTime};
 
 use simulate::{Broken, Outcome, Summary, Tell, faults_of, run};
 
-use crate::Arguments;
-
 /// How often a long run says on stderr how far it is.
 const NEWS: Duration = Duration::from_secs(60);
 
 /// Which worlds, and until when.
 pub(crate) struct Worlds {
     pub(crate) broken: Broken,
+    pub(crate) from: u64,
+    pub(crate) seeds: u64,
     pub(crate) seconds: Option<u64>,
     /// Says how far it is.
     pub(crate) tells: bool,
@@ -29,11 +29,11 @@ struct Total {
 
 impl Worlds {
     /// Until one fails, the last, or the time is over. Of several that fail at once the lowest.
-    pub(crate) fn run(&self, arguments: &Arguments) -> (Summary, Option<Outcome>) {
+    pub(crate) fn run(&self, threads: usize) -> (Summary, Option<Outcome>) {
         let begun = SystemTime::now();
         let deadline = self.seconds.map(|seconds| begun + Duration::from_secs(seconds));
-        let next = AtomicU64::new(arguments.from);
-        let end = arguments.from.saturating_add(arguments.seeds);
+        let next = AtomicU64::new(self.from);
+        let end = self.from.saturating_add(self.seeds);
         let failed = AtomicBool::new(false);
         let total = Mutex::new(Total { summary: Summary::default(), failure: None, told: begun });
         let in_time = || deadline.is_none_or(|deadline| SystemTime::now() < deadline);
@@ -53,7 +53,7 @@ impl Worlds {
             }
         };
         std::thread::scope(|scope| {
-            for _ in 0..arguments.threads.max(1) {
+            for _ in 0..threads.max(1) {
                 scope.spawn(work);
             }
         });

@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 use std::time::SystemTime;
 
-use simulate::{Broken, Tell, faults_of, run};
+use simulate::{Broken, Outcome, Summary, Tell, faults_of, run};
 
 use crate::Arguments;
 use crate::many::Worlds;
@@ -19,7 +19,16 @@ enum Result {
     NotItsFault,
 }
 
+/// After so many worlds every rule has been exercised by the unbroken election; a broken one that
+/// never decides any more is noticed by that.
+const FOR_EVERY_RULE: u64 = 600;
+
 pub(crate) fn try_all(arguments: &Arguments) -> ExitCode {
+    let unbroken = look(arguments, Broken::Nothing, FOR_EVERY_RULE, None).0.missing();
+    if !unbroken.is_empty() {
+        println!("the unbroken election never exercised {}", unbroken.join(", "));
+        return ExitCode::FAILURE;
+    }
     let (mut caught, mut elsewhere, mut bad) = (0, 0, Vec::new());
     for broken in Broken::all() {
         match try_one(arguments, broken) {
@@ -39,12 +48,20 @@ fn try_one(arguments: &Arguments, broken: Broken) -> Result {
     let excuse = broken.not_the_simulators();
     // Where nothing is expected, a short look shows whether that is still so.
     let patience = if excuse.is_some() { arguments.patience.min(5) } else { arguments.patience };
-    let worlds = Worlds { broken, seconds: Some(patience), tells: false };
-    let (summary, failure) = worlds.run(arguments);
+    let (mut summary, mut failure) = look(arguments, broken, FOR_EVERY_RULE, Some(patience));
+    let missing = if failure.is_none() { summary.missing() } else { Vec::new() };
+    let complete = summary.worlds >= FOR_EVERY_RULE;
+    if failure.is_none() && missing.is_empty() && excuse.is_none() {
+        (summary, failure) = look(arguments, broken, u64::MAX, Some(patience));
+    }
     let seconds = begun.elapsed().unwrap_or_default().as_secs_f64();
     let (count, taken) = (summary.worlds, format!("{seconds:.1} s"));
     let Some(outcome) = failure else {
-        return if let Some(why) = excuse {
+        return if complete && !missing.is_empty() {
+            let rules = missing.join(", ");
+            println!("{name:26} {count} worlds, {taken}: never exercised: {rules}");
+            Result::Caught
+        } else if let Some(why) = excuse {
             println!("{name:26} only by scripts: {why}");
             Result::Elsewhere
         } else {
@@ -63,4 +80,13 @@ fn try_one(arguments: &Arguments, broken: Broken) -> Result {
             Result::NotItsFault
         }
     }
+}
+
+fn look(
+    arguments: &Arguments,
+    broken: Broken,
+    seeds: u64,
+    seconds: Option<u64>,
+) -> (Summary, Option<Outcome>) {
+    Worlds { broken, from: arguments.from, seeds, seconds, tells: false }.run(arguments.threads)
 }

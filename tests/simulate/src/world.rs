@@ -49,6 +49,7 @@ pub(crate) enum Event {
     CleanUp { host: HostId },
     CleanedUp { host: HostId, success: bool },
     Watchdog { host: HostId, life: u64, freeze: u64 },
+    KillExecutor { host: HostId, life: u64 },
     Connect { a: HostId, b: HostId },
     Wake { host: HostId },
     Judge,
@@ -119,7 +120,7 @@ impl World {
             letters: letters(),
             unborn: state.clone(),
             network: Network::new(count),
-            oracle: Oracle::new(count, &settings.timing),
+            oracle: Oracle::new(count, &state, faults.has(Fault::Jumps)),
             settings,
             inject: Injector::new(seed),
             random,
@@ -197,6 +198,11 @@ impl World {
             Event::CleanUp { host } => self.clean_up(host),
             Event::CleanedUp { host, success } => self.cleaned_up(host, success),
             Event::Watchdog { host, life, freeze } => self.watchdog(host, life, freeze),
+            Event::KillExecutor { host, life } => {
+                if self.hosts[host].executor_lives(life) {
+                    self.kill_executor(host);
+                }
+            }
             Event::Connect { a, b } => self.connect(a, b),
             Event::Wake { host } => self.wake(host),
             Event::Judge => self.oracle.judge(self.now, &self.hosts),

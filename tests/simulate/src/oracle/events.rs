@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use election::{Act, Claim, Envelope, Epoch, HardState, Message, Moment, Node, Note, Span, Term, Version, VoteKind, Wait};
+use election::{Act, Claim, Envelope, Epoch, HardState, Message, Moment, Node, Note, Reason, Span, Term, Version, VoteKind, Wait};
 
 use super::Oracle;
+use super::leases::Change;
 use super::promises::{self, Voter};
 use super::{after_the_last, claim_none, durable, hooks, lives, never_falls, one_boss};
 use crate::host::Host;
@@ -196,13 +197,40 @@ impl Oracle {
         self.choice.sees(here, host, node.state(), at);
         let lease = node.unreleased_lease();
         self.stopped.holds(host, lease);
-        if self.leases.holds(host, lease, (now, at), node.term()) {
-            self.rules.taken(Rule::L1);
-            self.judge_leases(now, h);
+        self.had_lease = self.leases.is_live(host, at);
+        match self.leases.holds(host, lease, (now, at), node.term()) {
+            Change::None => {}
+            Change::Longer => self.is_backed(now, host, h),
+            Change::Begins => {
+                self.rules.taken(Rule::L1);
+                self.is_backed(now, host, h);
+                self.judge_leases(now, h);
+            }
         }
         if let Some(last) = self.waiting[host] {
             self.watch_waiting(host, last, node, at);
         }
+    }
+
+    /// The promises that a lease rests on, all turned into real time.
+    fn is_backed(&mut self, now: Instant, leader: HostId, hosts: &[Host]) {
+        let here = &hosts[leader];
+        let lease = here.elector.as_ref().and_then(|elector| elector.node.unreleased_lease());
+        let Some(until) = lease.filter(|_| !self.intervals.is_asleep_or_dazed(now, leader)) else {
+            return;
+        };
+        let lasts = here.clock.soonest(now, until);
+        let voters = hosts.iter().enumerate().filter(|(_, host)| host.kind.votes());
+        let voters_count = self.voters;
+        let ends = voters.map(|(voter, host)| {
+            if voter == leader {
+                return u64::MAX;
+            }
+            let to = self.promises.to(voter, leader);
+            to.map_or(0, |until| host.clock.latest(now, until))
+        });
+        let verdict = self.leases.is_backed(leader, lasts, ends, voters_count / 2 + 1);
+        self.take(verdict);
     }
 
     /// V4 and V6 where the ground did not do; A2.
@@ -283,8 +311,13 @@ impl Oracle {
                 self.take(self.stopped.extends(from, at, lease, waited));
             }
             Message::HeartbeatReply { seq, .. } => self.count(Rule::A1, seq.is_some()),
-            Message::PreVote { proposed, .. } => {
+            Message::PreVote { proposed, rank, .. } => {
                 self.rules.taken(Rule::C1);
+                if !waited && !self.clocks_jump {
+                    let at = hosts[from].clock.read(now);
+                    let slots = self.slot.times(u64::from(*rank));
+                    self.take(self.promises.campaigns(from, at, slots));
+                }
                 if *proposed > env.term.next() {
                     self.rules.taken(Rule::T0);
                 }
@@ -316,7 +349,7 @@ impl Oracle {
         let at = here.clock.read(now);
         let in_effect = self.intervals.on(host).map(|live| live.epoch);
         let dazed = self.intervals.is_asleep_or_dazed(now, host);
-        let has_lease = self.leases.is_live(host, at) && !dazed;
+        let has_lease = self.had_lease && !dazed;
         let verdict = self.refreshes.note(host, note, in_effect, has_lease);
         self.take(verdict);
         match note {
@@ -330,6 +363,12 @@ impl Oracle {
             Note::Refreshed { term, .. } => self.leads(host, *term),
             Note::SteppedDown { .. } => self.waiting[host] = None,
             Note::Committed { version } => self.commits(now, *version, hosts),
+            Note::Demoting { reason: Reason::Failback, .. } => {
+                let node = here.elector.as_ref().map(|elector| &elector.node);
+                if node.is_some_and(|node| node.state().stay) {
+                    self.fail(format!("9.20: host {host} fails back, but `stay` is set"));
+                }
+            }
             Note::Promoting { epoch } => {
                 self.waiting[host] = None;
                 self.take(self.choice.promotes(here, host, *epoch, at));

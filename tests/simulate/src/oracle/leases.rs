@@ -17,40 +17,69 @@ struct Lease {
     term: Term,
 }
 
+/// What became of a lease.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Change {
+    None,
+    Longer,
+    Begins,
+}
+
 impl Leases {
     pub(super) fn new(hosts: usize) -> Self {
         Self((0..hosts).map(|_| None).collect())
     }
 
-    /// What the node says after an event; true when a lease began.
+    /// What the node says after an event.
     pub(super) fn holds(
         &mut self,
         host: HostId,
         until: Option<Moment>,
         (now, here): (Instant, Moment),
         term: Term,
-    ) -> bool {
+    ) -> Change {
         let lease = &mut self.0[host];
         let Some(until) = until else {
             *lease = None;
-            return false;
+            return Change::None;
         };
         let is_over = until.over_when_either(here);
         match lease {
             Some(lease) if lease.until == until => {
                 lease.is_over |= is_over;
-                false
+                Change::None
             }
             Some(lease) if !lease.is_over && !lease.until.over_when_either(here) => {
                 lease.until = until;
                 lease.term = term;
-                false
+                Change::Longer
             }
             _ => {
                 *lease = Some(Lease { until, is_over, since: now, term });
-                !is_over
+                if is_over { Change::None } else { Change::Begins }
             }
         }
+    }
+
+    /// L1, A1: every lease rests on promises of a quorum that outlast it. `ends`: for each voter
+    /// the real time that its promise to `host`, or to nobody, still has.
+    pub(super) fn is_backed(
+        &self,
+        host: HostId,
+        lasts: u64,
+        ends: impl Iterator<Item = u64>,
+        quorum: usize,
+    ) -> Verdict {
+        let enough = ends.filter(|ends| *ends >= lasts).count();
+        if enough >= quorum {
+            return Ok(());
+        }
+        let term = self.0[host].as_ref().map(|lease| lease.term);
+        let lasts = lasts / MILLI;
+        Err(format!(
+            "9.8: the lease of host {host} in term {term:?} lasts {lasts} ms, as long only {enough} \
+             promises do, {quorum} must"
+        ))
     }
 
     /// The elector is gone, and with it who could act on its lease; the permit is 9.7's.

@@ -51,8 +51,7 @@ pub(super) fn leads(
     let counts = |voter: &&NodeId| {
         let host = hosts.iter().position(|host| host.name == **voter);
         let life = host.and_then(|host| given.who(host, term, name));
-        // Its own vote may still be on its way to the disk.
-        *voter == name || life.is_some_and(|life| state.knows(voter, life))
+        life.is_some_and(|life| state.knows(voter, life))
     };
     let count = votes.iter().filter(|v| state.members.has_vote(v)).filter(counts).count();
     if count >= state.members.quorum() {

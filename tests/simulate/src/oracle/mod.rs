@@ -34,7 +34,7 @@ mod promises;
 mod refresh;
 mod released;
 
-use election::{Epoch, Span, Timing};
+use election::{ClusterState, Epoch, Span};
 
 use crate::rules::Exercised;
 use crate::world::{HostId, Instant};
@@ -59,8 +59,13 @@ pub(crate) struct Oracle {
     stopped: liveness::Stopped,
     /// What each leader said last that it waits for, until it promotes.
     waiting: Vec<Option<u8>>,
+    /// Of the node whose event this is, before it.
+    had_lease: bool,
     lease: Span,
     promise: Span,
+    slot: Span,
+    voters: usize,
+    clocks_jump: bool,
     /// The first one; it ends the world.
     pub(crate) violation: Option<String>,
     /// How often each rule decided something.
@@ -71,7 +76,8 @@ pub(crate) struct Oracle {
 pub(crate) type Verdict = Result<(), String>;
 
 impl Oracle {
-    pub(crate) fn new(hosts: usize, timing: &Timing) -> Self {
+    pub(crate) fn new(hosts: usize, unborn: &ClusterState, clocks_jump: bool) -> Self {
+        let timing = &unborn.timing;
         Self {
             intervals: intervals::Intervals::new(hosts),
             leaders: one_leader::OneLeader::default(),
@@ -89,8 +95,12 @@ impl Oracle {
             refreshes: refresh::Refreshes::new(hosts),
             stopped: liveness::Stopped::new(hosts),
             waiting: vec![None; hosts],
+            had_lease: false,
             lease: timing.lease,
             promise: timing.promise(),
+            slot: timing.slot,
+            voters: unborn.members.voting().count(),
+            clocks_jump,
             violation: None,
             rules: Exercised::default(),
         }

@@ -14,6 +14,8 @@ const LONGEST: Span = election::LONGEST_PROMISE;
 #[derive(Default)]
 struct Promise {
     until: Moment,
+    /// What `until` was when it was over.
+    ended: Moment,
     to: Option<(HostId, Incarnation)>,
     term: Term,
     /// V5: of these lives, heartbeats of no higher term promise anything.
@@ -71,6 +73,7 @@ impl Promises {
         let promise = &mut self.0[voter.host];
         if promise.until.over_when_both(voter.now) {
             // Once over it is over, also where a clock is set back afterwards.
+            promise.ended = promise.ended.latest(promise.until);
             promise.until = Moment::default();
         }
         let (term, voted) = promise.voted;
@@ -152,6 +155,22 @@ impl Promises {
         promise.until = now;
         promise.to = Some((voter, incarnation));
         promise.term = promise.voted.0;
+    }
+
+    /// The end of what `voter` has promised, if that was to `leader` or to nobody.
+    pub(super) fn to(&self, voter: HostId, leader: HostId) -> Option<Moment> {
+        let promise = &self.0[voter];
+        promise.to.is_none_or(|(to, _)| to == leader).then_some(promise.until)
+    }
+
+    /// C1: when the promise was over, and `slots` more.
+    pub(super) fn campaigns(&self, voter: HostId, now: Moment, slots: Span) -> Verdict {
+        let since = self.0[voter].ended.plus(slots);
+        if since.over_when_both(now) {
+            return Ok(());
+        }
+        let left = since.left_until_both(now);
+        Err(format!("9.20: host {voter} campaigns {left} before its turn (C1, preference)"))
     }
 
     /// V7, by an operator's word at this node.

@@ -26,11 +26,12 @@ impl Refreshes {
         match note {
             Note::Refreshing { rule: "R1", .. } => self.0[host] = Some(in_effect),
             Note::Refreshed { rule: "R1", .. } => {
-                if let Some(before) = self.0[host].take()
-                    && before != in_effect
+                // A promote that was ordered before may have started meanwhile.
+                if let Some(Some(before)) = self.0[host].take()
+                    && Some(before) != in_effect
                 {
                     return Err(format!(
-                        "9.19: host {host} had epoch {before:?} in effect before its refresh, \
+                        "9.19: host {host} had epoch {before} in effect before its refresh, \
                          {in_effect:?} after"
                     ));
                 }
