@@ -179,8 +179,6 @@ mutants! {
     C2CountsOwnVoteEarly,
     /// R2: the claim keeps the spent epoch.
     R2KeepsEpoch,
-    /// R2: what was acknowledged before the renewal goes on counting.
-    R2KeepsAcknowledgements,
     /// R1: a refresh that is won begins the lease anew.
     R1ExtendsLease,
     /// A1: the reply does not wait for the term to be durable.

@@ -115,13 +115,10 @@ impl Node {
             self.own_lease = leader.lease;
         }
         if renews {
-            let (epoch, acknowledged) = (leader.epoch, leader.progress.clone());
+            let epoch = leader.epoch;
             leader.renew(now, votes);
             if self.sabotage.is(Mutant::R2KeepsEpoch) {
                 leader.epoch = epoch;
-            }
-            if self.sabotage.is(Mutant::R2KeepsAcknowledgements) {
-                leader.progress = acknowledged;
             }
             self.phase = Phase::Waiting;
         }

@@ -220,6 +220,9 @@ impl World {
 
     fn pass_on(&mut self, host: HostId, from: u64, act: Act) {
         let Some(executor) = &self.hosts[host].executor else { return };
+        if matches!(act, Act::Extend { .. }) {
+            self.oracle.extends(host);
+        }
         let (life, act) = (executor.life, Box::new(act));
         let arrives = self.channel_time(host).max(self.hosts[host].channel_busy.1);
         self.hosts[host].channel_busy.1 = arrives;

@@ -141,10 +141,6 @@ impl World {
                         machine.handle_permit(now, permit);
                     }
                     Act::Extend { epoch, until } => {
-                        let demotes = executor.running.as_ref().is_some_and(|run| run.demotes());
-                        if demotes && !machine.is_idle() {
-                            self.oracle.rules.taken(Rule::X3);
-                        }
                         machine.handle_extend(now, epoch, until);
                         // Never revived: it was over, or let go of, when this was read.
                         if machine.permit().is_none_or(|permit| permit.until != until) {

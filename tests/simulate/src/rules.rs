@@ -53,17 +53,7 @@ impl Exercised {
     pub(crate) fn note(&mut self, note: &Note) {
         match note {
             Note::RefusedVote { pre_vote, refusal, .. } => self.refusal(*pre_vote, refusal),
-            Note::Voted { ground, .. } => {
-                let by = |rule: &str| ground.contains(rule);
-                let rule = if by("V4") {
-                    Rule::V4
-                } else if by("V6") {
-                    Rule::V6
-                } else {
-                    Rule::V3
-                };
-                self.taken(rule);
-            }
+            Note::Voted { ground: "", .. } => self.taken(Rule::V3),
             Note::BecameLeader { .. } => self.taken(Rule::E1),
             Note::SteppedDown { reason: Reason::LeaseOver | Reason::NoLease, .. } => {
                 self.taken(Rule::L2);

@@ -100,6 +100,13 @@ impl Oracle {
         self.intervals.on(host).map(|live| live.epoch)
     }
 
+    /// X3: the lease goes on while hooks let go in order.
+    pub(crate) fn extends(&mut self, host: HostId) {
+        if self.demotes[host] {
+            self.rules.taken(Rule::X3);
+        }
+    }
+
     /// The executor reads what its elector says.
     pub(crate) fn reads(&mut self, host: HostId, here: Moment, act: &Act) {
         match act {
@@ -163,6 +170,7 @@ impl Oracle {
         self.leases.dies(host);
         self.stopped.dies(host);
         self.waiting[host] = None;
+        self.demotes[host] = false;
     }
 
     /// After every event of a node, before what it says is carried out.
@@ -188,8 +196,11 @@ impl Oracle {
             promise: self.promise,
             about: heard.about,
         });
-        let verdict = self.promises.votes(voter, heard);
-        self.take(verdict);
+        match self.promises.votes(voter, heard) {
+            Ok(Some(rule)) => self.rules.taken(rule),
+            Ok(None) => {}
+            Err(text) => self.fail(text),
+        }
         if let Some(heard) = heard {
             self.promises.heard(voter, heard);
             self.count_grounds(&heard, node);
@@ -368,9 +379,13 @@ impl Oracle {
                 if node.is_some_and(|node| node.state().stay) {
                     self.fail(format!("9.20: host {host} fails back, but `stay` is set"));
                 }
+                self.demotes[host] = true;
             }
+            Note::Demoting { .. } => self.demotes[host] = true,
+            Note::Fencing { .. } | Note::Idle { .. } => self.demotes[host] = false,
             Note::Promoting { epoch } => {
                 self.waiting[host] = None;
+                self.take(self.leases.promotes(host, at, self.margin));
                 self.take(self.choice.promotes(here, host, *epoch, at));
             }
             Note::LeaseViolated { .. } if !dazed => {

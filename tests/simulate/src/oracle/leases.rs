@@ -1,7 +1,7 @@
 //! 9.8: unreleased leases of two nodes are disjoint in real time. A lease's end is a moment of its
 //! own host's clocks; whether it has come is asked at the real instant at which another begins.
 
-use election::{Moment, Term};
+use election::{Moment, Span, Term};
 
 use super::Verdict;
 use crate::world::{HostId, Instant, MILLI};
@@ -80,6 +80,17 @@ impl Leases {
             "9.8: the lease of host {host} in term {term:?} lasts {lasts} ms, as long only {enough} \
              promises do, {quorum} must"
         ))
+    }
+
+    /// W4: a promote begins with at least the margin left.
+    pub(super) fn promotes(&self, host: HostId, here: Moment, margin: Span) -> Verdict {
+        let left = self.0[host].as_ref().filter(|lease| !lease.is_over);
+        let left = left.map_or(Span::ZERO, |lease| lease.until.left_until_either(here));
+        if left >= margin {
+            Ok(())
+        } else {
+            Err(format!("9.7: host {host} promotes with {left} of its lease left (W4)"))
+        }
     }
 
     /// The elector is gone, and with it who could act on its lease; the permit is 9.7's.

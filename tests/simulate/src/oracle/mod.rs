@@ -64,6 +64,9 @@ pub(crate) struct Oracle {
     lease: Span,
     promise: Span,
     slot: Span,
+    margin: Span,
+    /// X3: each host's elector lets go in order.
+    demotes: Vec<bool>,
     voters: usize,
     clocks_jump: bool,
     /// The first one; it ends the world.
@@ -99,6 +102,8 @@ impl Oracle {
             lease: timing.lease,
             promise: timing.promise(),
             slot: timing.slot,
+            margin: timing.promote_margin(),
+            demotes: vec![false; hosts],
             voters: unborn.members.voting().count(),
             clocks_jump,
             violation: None,

@@ -5,6 +5,7 @@
 use election::{Envelope, HardState, Incarnation, Message, Moment, NodeId, Span, Term, VoteKind};
 
 use super::Verdict;
+use crate::rules::Rule;
 use crate::world::HostId;
 
 /// As long as no voter ever promises.
@@ -68,8 +69,13 @@ impl Promises {
         self.0[host] = Promise { until, term: hard.term, voted, ..Promise::default() };
     }
 
-    /// Whether a vote appeared, and whether it was allowed to. To be asked after every event.
-    pub(super) fn votes(&mut self, voter: Voter<'_>, heard: Option<Heard<'_>>) -> Verdict {
+    /// Whether a vote appeared, and whether it was allowed to: by which rule, where a promise ran.
+    /// To be asked after every event.
+    pub(super) fn votes(
+        &mut self,
+        voter: Voter<'_>,
+        heard: Option<Heard<'_>>,
+    ) -> Result<Option<Rule>, String> {
         let promise = &mut self.0[voter.host];
         if promise.until.over_when_both(voter.now) {
             // Once over it is over, also where a clock is set back afterwards.
@@ -79,11 +85,11 @@ impl Promises {
         let (term, voted) = promise.voted;
         let Some(candidate) = voter.voted_for else {
             promise.voted = (voter.term, false);
-            return Ok(());
+            return Ok(None);
         };
         promise.voted = (voter.term, true);
         if voter.term < term || (voter.term == term && voted) {
-            return Ok(());
+            return Ok(None);
         }
         let for_itself = candidate == voter.name;
         let (name, term) = (voter.name, voter.term);
@@ -91,35 +97,24 @@ impl Promises {
             return Err(format!("9.9: {name} votes for {candidate} in {term} in its lease (V2)"));
         }
         if promise.until.over_when_both(voter.now) {
-            return Ok(());
+            return Ok(None);
         }
-        let allowed = match heard {
-            Some(heard) if for_itself => {
-                // V4: TakeOver from whom the promise is to.
-                let asked = matches!(heard.envelope.message, Message::TakeOver { .. });
-                asked && promise.is_handed_over(heard, heard.envelope.term, term)
+        let Some(heard) = heard else { return Err(promise.is_broken(&voter, candidate)) };
+        let (allowed, rule) = match &heard.envelope.message {
+            // From whom the promise is to.
+            Message::TakeOver { .. } if for_itself => {
+                (promise.is_handed_over(heard, heard.envelope.term, term), None)
             }
-            Some(heard) => match &heard.envelope.message {
-                Message::Vote { kind: VoteKind::Handover { term: led, .. }, .. } => {
-                    promise.is_handed_over(heard, *led, term)
-                }
-                Message::Vote { kind: VoteKind::Refresh, .. } => {
-                    promise.to == Some((heard.from, heard.envelope.incarnation))
-                }
-                _ => false,
-            },
-            None => false,
+            Message::Vote { kind: VoteKind::Handover { term: led, .. }, .. } if !for_itself => {
+                (promise.is_handed_over(heard, *led, term), Some(Rule::V4))
+            }
+            Message::Vote { kind: VoteKind::Refresh, .. } if !for_itself => {
+                let to = Some((heard.from, heard.envelope.incarnation));
+                (promise.to == to, Some(Rule::V6))
+            }
+            _ => (false, None),
         };
-        if allowed {
-            return Ok(());
-        }
-        let left = promise.until.left_until_both(voter.now);
-        let to = promise.to.map(|(host, _)| host);
-        Err(format!(
-            "9.9: {name} votes for {candidate} in term {term}, {left} before the end of its \
-             promise to host {to:?} of term {}",
-            promise.term
-        ))
+        if allowed { Ok(rule) } else { Err(promise.is_broken(&voter, candidate)) }
     }
 
     /// What the message that the node has just dealt with makes of its promise.
@@ -152,7 +147,8 @@ impl Promises {
     /// E1: a leader's promise is to itself and over at once; its lease guards (V2).
     pub(super) fn leads(&mut self, voter: HostId, incarnation: Incarnation, now: Moment) {
         let promise = &mut self.0[voter];
-        promise.until = now;
+        promise.until = Moment::default();
+        promise.ended = now;
         promise.to = Some((voter, incarnation));
         promise.term = promise.voted.0;
     }
@@ -186,6 +182,16 @@ impl Promises {
 }
 
 impl Promise {
+    fn is_broken(&self, voter: &Voter<'_>, candidate: &NodeId) -> String {
+        let left = self.until.left_until_both(voter.now);
+        let to = self.to.map(|(host, _)| host);
+        format!(
+            "9.9: {} votes for {candidate} in term {}, {left} before the end of its promise to \
+             host {to:?} of term {}",
+            voter.name, voter.term, self.term
+        )
+    }
+
     /// A1.
     fn make(&mut self, until: Moment, to: (HostId, Incarnation), term: Term) {
         let is_released = |(host, life, released): &(HostId, Incarnation, Term)| {
