@@ -211,7 +211,8 @@ impl Promise {
             None => self.released.push((life.0, life.1, term)),
         }
         if self.to == Some(life) && self.term <= term && !self.until.over_when_both(now) {
-            self.until = self.until.earliest(now);
+            self.ended = self.until.earliest(now);
+            self.until = Moment::default();
         }
     }
 
