@@ -4,8 +4,8 @@
 use std::collections::VecDeque;
 
 use election::{
-    Act, Command, CommandError, Effect, Envelope, Incarnation, Message, Moment, Node, NodeId, Note, Start,
-    Term, VoteKind, Word, Written,
+    Act, Command, CommandError, Effect, Envelope, Incarnation, Message, Moment, Node, NodeId, Note,
+    Start, Term, VoteKind, Word, Written,
 };
 
 use crate::oracle::Heard;

@@ -77,7 +77,10 @@ impl World {
         let now = here.clock.read(self.now);
         let claim = &here.disk.state.claim;
         // A torn file says nothing; what stands, the marker knows.
-        let claim = claim.held_by(&here.name, here.incarnation).filter(|_| !here.torn).map(|held| held.epoch);
+        let claim = claim
+            .held_by(&here.name, here.incarnation)
+            .filter(|_| !here.torn)
+            .map(|held| held.epoch);
         let (fence, escalation) = (self.settings.timing.fence, self.settings.escalation);
         let timeout = self.settings.hooks_timeout;
         let mut machine = Executor::start(now, here.marker, claim, fence, escalation, timeout);

@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use election::{
-    Act, Address, ClusterId, ClusterState, Criterion, Envelope, Epoch, Failback, HardState, Incarnation,
-    Kind, Marker, Member, Members, Mutant, NodeId, Policy, Profile, Span, Timing, Word,
+    Act, Address, ClusterId, ClusterState, Criterion, Envelope, Epoch, Failback, HardState,
+    Incarnation, Kind, Marker, Member, Members, Mutant, NodeId, Policy, Profile, Span, Timing,
+    Word,
 };
 
 use crate::fault::{Fault, Faults};
@@ -34,31 +35,100 @@ const STREAM_WORLD: u64 = 1_000;
 
 /// What is to happen.
 pub(crate) enum Event {
-    Deliver { from: HostId, to: HostId, life: u64, envelope: Envelope },
-    ElectorTimer { host: HostId, life: u64 },
-    ExecutorTimer { host: HostId, life: u64 },
-    Act { host: HostId, life: u64, from: u64, act: Box<Act> },
-    ChannelClosed { host: HostId, life: u64 },
-    Word { host: HostId, life: u64, word: Word },
-    DiskWritten { host: HostId, life: u64, generation: u64 },
-    SaysWritten { host: HostId, life: u64, generation: u64 },
-    MarkerWritten { host: HostId, life: u64, marker: Marker },
-    HookEnds { host: HostId, run: u64 },
-    StartElector { host: HostId, executor: u64 },
-    StartExecutor { host: HostId },
-    CleanUp { host: HostId },
-    CleanedUp { host: HostId, success: bool },
-    Watchdog { host: HostId, life: u64, freeze: u64 },
-    KillExecutor { host: HostId, life: u64 },
-    Connect { a: HostId, b: HostId },
-    Wake { host: HostId },
+    Deliver {
+        from: HostId,
+        to: HostId,
+        life: u64,
+        envelope: Envelope,
+    },
+    ElectorTimer {
+        host: HostId,
+        life: u64,
+    },
+    ExecutorTimer {
+        host: HostId,
+        life: u64,
+    },
+    Act {
+        host: HostId,
+        life: u64,
+        from: u64,
+        act: Box<Act>,
+    },
+    ChannelClosed {
+        host: HostId,
+        life: u64,
+    },
+    Word {
+        host: HostId,
+        life: u64,
+        word: Word,
+    },
+    DiskWritten {
+        host: HostId,
+        life: u64,
+        generation: u64,
+    },
+    SaysWritten {
+        host: HostId,
+        life: u64,
+        generation: u64,
+    },
+    MarkerWritten {
+        host: HostId,
+        life: u64,
+        marker: Marker,
+    },
+    HookEnds {
+        host: HostId,
+        run: u64,
+    },
+    StartElector {
+        host: HostId,
+        executor: u64,
+    },
+    StartExecutor {
+        host: HostId,
+    },
+    CleanUp {
+        host: HostId,
+    },
+    CleanedUp {
+        host: HostId,
+        success: bool,
+    },
+    Watchdog {
+        host: HostId,
+        life: u64,
+        freeze: u64,
+    },
+    KillExecutor {
+        host: HostId,
+        life: u64,
+    },
+    Connect {
+        a: HostId,
+        b: HostId,
+    },
+    Wake {
+        host: HostId,
+    },
     Judge,
     /// 9.7, for as long as this effect stands.
-    Look { host: HostId, epoch: Epoch },
+    Look {
+        host: HostId,
+        epoch: Epoch,
+    },
     /// An operator puts a torn state directory right.
-    Repair { host: HostId },
+    Repair {
+        host: HostId,
+    },
     /// An operator's command that follows another closely.
-    Order { fault: Fault, host: HostId, other: HostId },
+    Order {
+        fault: Fault,
+        host: HostId,
+        other: HostId,
+    },
     Fault(Fault),
     Undo(Fault, HostId, HostId),
 }

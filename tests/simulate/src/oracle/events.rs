@@ -2,12 +2,16 @@
 
 use std::sync::Arc;
 
-use election::{Act, Claim, Envelope, Epoch, HardState, Message, Moment, Node, Note, Reason, Span, Term, Version, VoteKind, Wait};
+use election::{
+    Act, Claim, Envelope, Epoch, HardState, Message, Moment, Node, Note, Reason, Span, Term,
+    Version, VoteKind, Wait,
+};
 
 use super::Oracle;
 use super::leases::Change;
 use super::promises::{self, Voter};
 use super::{after_the_last, claim_none, durable, hooks, lives, never_falls, one_boss};
+use crate::elector::Elector;
 use crate::host::Host;
 use crate::rules::Rule;
 use crate::world::{HostId, Instant};
@@ -174,7 +178,13 @@ impl Oracle {
     }
 
     /// After every event of a node, before what it says is carried out.
-    pub(crate) fn event(&mut self, now: Instant, host: HostId, heard: Option<&Heard<'_>>, h: &[Host]) {
+    pub(crate) fn event(
+        &mut self,
+        now: Instant,
+        host: HostId,
+        heard: Option<&Heard<'_>>,
+        h: &[Host],
+    ) {
         let here = &h[host];
         let Some(elector) = &here.elector else { return };
         let node = &elector.node;
@@ -375,8 +385,8 @@ impl Oracle {
             Note::SteppedDown { .. } => self.waiting[host] = None,
             Note::Committed { version } => self.commits(now, *version, hosts),
             Note::Demoting { reason: Reason::Failback, .. } => {
-                let node = here.elector.as_ref().map(|elector| &elector.node);
-                if node.is_some_and(|node| node.state().stay) {
+                let stays = |elector: &Elector| elector.node.state().stay;
+                if here.elector.as_ref().is_some_and(stays) {
                     self.fail(format!("9.20: host {host} fails back, but `stay` is set"));
                 }
                 self.demotes[host] = true;

@@ -82,13 +82,13 @@ impl Promises {
             promise.ended = promise.ended.latest(promise.until);
             promise.until = Moment::default();
         }
-        let (term, voted) = promise.voted;
+        let (term, given) = promise.voted;
         let Some(candidate) = voter.voted_for else {
             promise.voted = (voter.term, false);
             return Ok(None);
         };
         promise.voted = (voter.term, true);
-        if voter.term < term || (voter.term == term && voted) {
+        if voter.term < term || (voter.term == term && given) {
             return Ok(None);
         }
         let for_itself = candidate == voter.name;

@@ -6,9 +6,10 @@ use election::{Epoch, Note, Reason};
 use super::Verdict;
 use crate::world::HostId;
 
-/// For each host the epoch in effect when its refresh began, while one is under way.
+/// For each host the epoch that was in effect when its refresh began, while one is under way. One
+/// that begins with nothing in effect is not compared: a promote that was ordered before it may start.
 #[derive(Default)]
-pub(super) struct Refreshes(Vec<Option<Option<Epoch>>>);
+pub(super) struct Refreshes(Vec<Option<Epoch>>);
 
 impl Refreshes {
     pub(super) fn new(hosts: usize) -> Self {
@@ -24,10 +25,9 @@ impl Refreshes {
         has_lease: bool,
     ) -> Verdict {
         match note {
-            Note::Refreshing { rule: "R1", .. } => self.0[host] = Some(in_effect),
+            Note::Refreshing { rule: "R1", .. } => self.0[host] = in_effect,
             Note::Refreshed { rule: "R1", .. } => {
-                // A promote that was ordered before may have started meanwhile.
-                if let Some(Some(before)) = self.0[host].take()
+                if let Some(before) = self.0[host].take()
                     && Some(before) != in_effect
                 {
                     return Err(format!(
@@ -37,7 +37,9 @@ impl Refreshes {
                 }
             }
             Note::Fencing { epoch, reason: Reason::HigherTerm } if has_lease => {
-                return Err(format!("9.19: host {host} fences epoch {epoch} within its lease (R1)"));
+                return Err(format!(
+                    "9.19: host {host} fences epoch {epoch} within its lease (R1)"
+                ));
             }
             // Whatever ends its effects for another reason ends the comparison.
             Note::Refreshed { .. }
@@ -58,9 +60,8 @@ impl Refreshes {
 
     pub(super) fn effect_begins(&self, host: HostId, epoch: Epoch) -> Verdict {
         match self.0[host] {
-            // A promote that was ordered before may start meanwhile.
-            None | Some(None) => Ok(()),
-            Some(Some(before)) => Err(format!(
+            None => Ok(()),
+            Some(before) => Err(format!(
                 "9.19: host {host} promotes epoch {epoch} in a refresh with {before} in effect"
             )),
         }
