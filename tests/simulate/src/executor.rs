@@ -50,6 +50,8 @@ struct Run {
     success: bool,
     /// They end by themselves then; None hangs.
     ends: Option<Instant>,
+    /// They are killed then.
+    limit: Option<Moment>,
 }
 
 impl Run {
@@ -301,30 +303,41 @@ impl World {
             let (takes, success) = self.draw_demote().map_or((None, false), |(t, s)| (Some(t), s));
             self.run_hooks(host, What::Demote, takes, success);
         }
-        let here = &mut self.hosts[host];
-        let left = here.clock.real(limit.left_until_either(here.clock.read(self.now)));
-        let Some(executor) = &mut here.executor else { return };
+        let Some(executor) = &mut self.hosts[host].executor else { return };
         if urgent && let Some(wake) = executor.machine.wake() {
             executor.limit = Some(wake);
         }
-        if let Some(run) = &executor.running
-            && run.ends.is_none_or(|ends| ends > self.now + left)
-        {
-            // Killed with all its children at the limit; one that left its group takes longer to
-            // find, within what is kept back of D for that.
-            let run = run.id;
-            let escapes = self.faults.has(Fault::HookEscape) && !self.healing;
-            let reserve = fence_reserve(self.settings.timing.fence).as_nanos();
-            let search = if escapes { self.random.between(0, reserve * 9 / 10) } else { 0 };
-            self.after(left + search, Event::HookEnds { host, run });
+        if let Some(run) = &mut executor.running {
+            run.limit = Some(limit);
         }
+        self.kill_at_limit(host);
+    }
+
+    /// Hooks are killed with all their children at their limit; one that left its group takes longer
+    /// to find, within what is kept back of D for that.
+    fn kill_at_limit(&mut self, host: HostId) {
+        let here = &self.hosts[host];
+        let Some(run) = here.executor.as_ref().and_then(|executor| executor.running.as_ref())
+        else {
+            return;
+        };
+        let Some(limit) = run.limit else { return };
+        let left = here.clock.real(limit.left_until_either(here.clock.read(self.now)));
+        let (run, ends) = (run.id, run.ends);
+        if ends.is_some_and(|ends| ends <= self.now + left) {
+            return;
+        }
+        let escapes = self.faults.has(Fault::HookEscape) && !self.healing;
+        let reserve = fence_reserve(self.settings.timing.fence).as_nanos();
+        let search = if escapes { self.random.between(0, reserve * 9 / 10) } else { 0 };
+        self.after(left + search, Event::HookEnds { host, run });
     }
 
     fn run_hooks(&mut self, host: HostId, what: What, takes: Option<u64>, success: bool) {
         let id = self.hosts[host].next_life();
         let ends = takes.map(|takes| self.now + takes);
         if let Some(executor) = &mut self.hosts[host].executor {
-            executor.running = Some(Run { id, what, success, ends });
+            executor.running = Some(Run { id, what, success, ends, limit: None });
         }
         if let Some(takes) = takes {
             self.after(takes, Event::HookEnds { host, run: id });
@@ -334,8 +347,9 @@ impl World {
     pub(crate) fn hook_ends(&mut self, host: HostId, run: u64) {
         let Some(executor) = &self.hosts[host].executor else { return };
         let Some(running) = executor.running.as_ref().filter(|r| r.id == run) else { return };
-        if let Some(resumes) = self.hosts[host].sleeps {
-            return self.after(resumes - self.now, Event::HookEnds { host, run });
+        if self.hosts[host].sleeps.is_some() {
+            // Looked at again when it wakes.
+            return;
         }
         // Ended by its limit before it was through: that is a failure.
         let in_time = running.ends.is_some_and(|ends| ends <= self.now);
@@ -352,8 +366,10 @@ impl World {
         let running = self.hosts[host].executor.as_ref().and_then(|e| e.running.as_ref());
         if let Some(run) = running.filter(|run| run.ends.is_some_and(|ends| ends <= self.now)) {
             let run = run.id;
-            self.after(0, Event::HookEnds { host, run });
+            return self.after(0, Event::HookEnds { host, run });
         }
+        // What it has until its limit it has by its own clocks.
+        self.kill_at_limit(host);
     }
 
     pub(crate) fn arm_executor(&mut self, host: HostId) {
