@@ -48,10 +48,6 @@ pub enum Broken {
     Shell(ShellMutant),
 }
 
-/// Broken rules that no promise of section 9 sees from outside, with the reason; the scripts of
-/// election/tests catch each of them.
-const OTHERS: &[(Mutant, &str)] = &[];
-
 impl Broken {
     /// Everything that can be broken.
     pub fn all() -> impl Iterator<Item = Self> {
@@ -66,12 +62,6 @@ impl Broken {
             Self::Core(mutant) => mutant.name(),
             Self::Shell(mutant) => mutant.name(),
         }
-    }
-
-    /// Why the simulator need not notice it; None where it must.
-    pub fn not_the_simulators(self) -> Option<&'static str> {
-        let Self::Core(mutant) = self else { return None };
-        OTHERS.iter().find(|(other, _)| *other == mutant).map(|(_, why)| *why)
     }
 
     pub(crate) fn core(self) -> Option<Mutant> {
