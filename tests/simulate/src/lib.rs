@@ -3,15 +3,18 @@
 //! minute of faults, judged outside the nodes, is followed by peace, in which a boss must appear.
 //!
 //! Reading order: `world` (events), `fault` and `inject` (what goes wrong), `elector`, `executor`,
-//! `host`, `network` (what reacts), `oracle` (what must hold), `heal` (what must come back).
+//! `hooks`, `host`, `disk`, `sleep`, `network` (what reacts), `oracle` (what must hold), `heal` (what
+//! must come back), `mutants` (what is broken on purpose).
 #![forbid(unsafe_code)]
 
 mod clock;
 mod disk;
+mod draw;
 mod elector;
 mod executor;
 mod fault;
 mod heal;
+mod hooks;
 mod host;
 mod inject;
 mod mutants;

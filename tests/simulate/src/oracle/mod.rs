@@ -9,7 +9,8 @@
 //! 9.5 committed     9.10 released     9.15 lives           9.20 liveness, and crate::heal
 //! ```
 //!
-//! `intervals` is what several of them are judged by; `events` is what the world tells.
+//! `intervals` is what several of them are judged by; `events` and `election_events` are what
+//! the world tells.
 
 mod adjacent;
 mod after_the_last;
@@ -18,6 +19,7 @@ mod claim_none;
 mod claimed;
 mod committed;
 mod durable;
+mod election_events;
 mod epochs;
 mod events;
 mod hooks;
