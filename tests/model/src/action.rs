@@ -1,7 +1,9 @@
 //! What can happen next in a state.
 
-use crate::setup::Setup;
-use crate::state::{Host, Run, State};
+use election::Message;
+
+use crate::setup::{Setup, Swift};
+use crate::state::{Host, Parcel, Run, State};
 
 /// Which message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -39,8 +41,12 @@ pub(crate) enum Action {
     Thaws(usize, bool),
     FallsAsleep(usize),
     Wakes(usize),
-    /// Whether it is mute and whether it is deaf from now on.
-    Connection(usize, bool, bool),
+    /// A host alone is cut off, or joined again.
+    Isolated(usize, bool),
+    /// The link of a pair is cut, or joined again.
+    Link(usize, usize, bool),
+    /// One direction of it.
+    Way(usize, usize, bool),
     Order(usize, usize),
     Tick,
 }
@@ -61,13 +67,13 @@ impl Setup {
         for (pair, stream) in state.streams.iter().enumerate() {
             let (from, to) = (pair / count, pair % count);
             if !stream.is_empty() && state.hosts[to].1.listens() {
-                Self::of_message(Which::Stream(from, to), state, all);
+                self.of_message(Which::Stream(from, to), &stream[0].1, state, all);
             }
         }
         for (at, (print, parcel)) in state.bag.iter().enumerate() {
             let same = at > 0 && state.bag[at - 1].0 == *print;
             if !same && state.hosts[parcel.to].1.listens() {
-                Self::of_message(Which::Bag(at), state, all);
+                self.of_message(Which::Bag(at), parcel, state, all);
             }
         }
         for (host, (_, here)) in state.hosts.iter().enumerate() {
@@ -77,14 +83,43 @@ impl Setup {
                 self.of_host(host, here, state, all);
             }
         }
+        if state.left.cuts > 0 && (self.swift != Swift::All || state.late() == 0) {
+            self.of_network(state, all);
+        }
         if self.may_tick(state) {
             all.push(Action::Tick);
         }
     }
 
-    fn of_message(which: Which, state: &State, all: &mut Vec<Action>) {
+    /// A host alone; and with more than two hosts the links of pairs, which leave a bridge.
+    fn of_network(&self, state: &State, all: &mut Vec<Action>) {
+        let count = state.hosts.len();
+        for host in 0..count {
+            let others = || (0..count).filter(move |other| *other != host);
+            let cut = |other: usize| state.is_cut(host, other) && state.is_cut(other, host);
+            let open = |other: usize| !state.is_cut(host, other) && !state.is_cut(other, host);
+            if !others().all(cut) {
+                all.push(Action::Isolated(host, true));
+            }
+            if !others().all(open) {
+                all.push(Action::Isolated(host, false));
+            }
+            for other in others() {
+                if count > 2 && host < other {
+                    all.push(Action::Link(host, other, open(other)));
+                }
+                if self.one_way {
+                    all.push(Action::Way(host, other, !state.is_cut(host, other)));
+                }
+            }
+        }
+    }
+
+    fn of_message(&self, which: Which, parcel: &Parcel, state: &State, all: &mut Vec<Action>) {
         all.push(Action::Deliver(which));
-        if state.left.doubles > 0 {
+        let message = &parcel.envelope.message;
+        let again = matches!(message, Message::Released { .. } | Message::TakeOver { .. });
+        if state.left.doubles > 0 && (again || self.swift == Swift::Nothing) {
             all.push(Action::DeliverTwice(which));
         }
         if state.left.losses > 0 {
@@ -146,14 +181,6 @@ impl Setup {
         }
         if left.suspends > 0 && here.executor.is_some() {
             all.push(Action::FallsAsleep(host));
-        }
-        if left.cuts > 0 && (!self.swift || state.late() == 0) {
-            for (mute, deaf) in [(false, false), (true, true), (true, false), (false, true)] {
-                let now = (here.mute, here.deaf);
-                if (mute, deaf) != now && (self.one_way || mute == deaf) {
-                    all.push(Action::Connection(host, mute, deaf));
-                }
-            }
         }
         if left.orders > 0 && here.listens() {
             all.extend((0..self.orders.len()).map(|order| Action::Order(host, order)));

@@ -37,9 +37,8 @@ impl Step<'_> {
     /// 9.1: at every beginning, and when one wakes. Who sleeps does nothing, and who has just woken
     /// has D (protocol.md 7).
     pub(crate) fn judge_effects(&mut self) {
-        let counts = |host: &&crate::state::Host| {
-            host.effect.is_some() && !host.asleep && !host.excused
-        };
+        let counts =
+            |host: &&crate::state::Host| host.effect.is_some() && !host.asleep && !host.excused;
         let hosts = self.state.hosts.iter().map(|(_, host)| &**host);
         let live: Vec<Epoch> = hosts.filter(counts).filter_map(|host| host.effect).collect();
         if live.len() > 1 {
@@ -84,7 +83,10 @@ impl Step<'_> {
 
     fn commits(&mut self, version: Version) {
         let before = self.state.remembered.committed;
-        if version > before && version.index > before.index {
+        // Who was wiped and who was never met know of no version: with both, a quorum may begin
+        // the cluster anew (man/boss-protocol.7). That must not make a second boss either.
+        let anew = self.setup.unborn && self.wiped() > 0;
+        if version > before && (anew || version.index > before.index) {
             self.state.remembered.committed = version;
         } else {
             self.violate(format!("9.5: {version} is committed after {before}"));

@@ -51,7 +51,7 @@ impl Model for Setup {
     }
 
     fn within_boundary(&self, state: &State) -> bool {
-        state.term().0 <= self.highest_term
+        state.violation.is_some() || state.term().0 <= self.highest_term
     }
 }
 

@@ -31,11 +31,11 @@ const GRACEFUL: Span = Span::from_millis(300);
 pub(crate) struct Budget {
     /// Messages lost.
     pub(crate) losses: u8,
-    /// Messages delivered twice, the second time whenever there is leave to be late.
+    /// Messages delivered twice, the second time at any time or never.
     pub(crate) doubles: u8,
     /// Ticks that a message, an act, a word or a write is late, summed over all.
     pub(crate) delays: u8,
-    /// Changes of a host's connection: cut, or healed.
+    /// Changes of the network: a host, a link or a direction is cut, or joined again.
     pub(crate) cuts: u8,
     pub(crate) elector_crashes: u8,
     /// Elector and executor die together; the clean-up follows within D.
@@ -55,6 +55,19 @@ pub(crate) struct Budget {
     pub(crate) orders: u8,
 }
 
+/// What arrives at once or, over a cut, never; then a connection changes only while nothing is on
+/// its way. Everything else is as late as the budget allows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Swift {
+    /// Nothing.
+    Nothing,
+    /// Heartbeats, pre-votes, the answers to pre-votes and publishes, and extensions.
+    AllButAnswers,
+    /// The answers to heartbeats as well; not votes and their answers, publishes, TakeOver, Released,
+    /// permits and words.
+    All,
+}
+
 /// A small world.
 #[derive(Clone, Debug)]
 pub(crate) struct Setup {
@@ -65,15 +78,14 @@ pub(crate) struct Setup {
     pub(crate) rates: Vec<(u64, u64)>,
     /// The term on each host's disk: a higher one than its peers' was a candidate once.
     pub(crate) terms: Vec<u64>,
+    /// Cut off at the start.
+    pub(crate) alone: Option<usize>,
     pub(crate) highest_term: u64,
     pub(crate) budget: Budget,
     /// One-way cuts as well.
     pub(crate) one_way: bool,
     pub(crate) orders: Vec<Command>,
-    /// Heartbeats, pre-votes, the answers to them and to publishes, and extensions arrive at once
-    /// or, over a cut, never; a connection changes only while nothing is on its way. Votes and their
-    /// answers, publishes, TakeOver, Released, permits and words stay as late as the budget allows.
-    pub(crate) swift: bool,
+    pub(crate) swift: Swift,
     /// What goes on a stream arrives in order, as it does from one connection; else in any order.
     pub(crate) ordered: bool,
     /// A write takes a step of its own, and a process can die in it.
@@ -144,10 +156,10 @@ impl Setup {
 
     /// All hosts were just switched on.
     pub(crate) fn first(&self) -> State {
-        let state = Arc::new(self.cluster_state());
+        let document = Arc::new(self.cluster_state());
         let disk = |host: usize| {
-            let mut hard = HardState::unborn((*state).clone());
-            hard.state = state.clone();
+            let mut hard = HardState::unborn((*document).clone());
+            hard.state = document.clone();
             if !self.unborn {
                 hard.term = Term(self.terms.get(host).copied().unwrap_or(1));
                 hard.voted_for = (hard.term > Term(1)).then(|| name_of(host));
@@ -156,14 +168,19 @@ impl Setup {
             hard
         };
         let count = self.members.len();
-        State {
+        let mut state = State {
             hosts: (0..count).map(|host| (0, Arc::new(Host::new(disk(host))))).collect(),
             streams: vec![Vec::new(); count * count],
             bag: Vec::new(),
+            cut: 0,
             left: self.budget,
-            remembered: Remembered { committed: state.version, ..Remembered::default() },
+            remembered: Remembered { committed: document.version, ..Remembered::default() },
             violation: None,
+        };
+        for other in (0..count).filter(|other| self.alone.is_some_and(|host| host != *other)) {
+            state.isolate(self.alone.unwrap_or_default(), other, true);
         }
+        state
     }
 
     /// What a state directory holds after it was wiped: the cluster-wide part of the file again.
@@ -177,7 +194,8 @@ impl Setup {
             incarnation: life_of(host, here.wiped),
             cluster: ClusterId(1),
             hard: here.disk.clone(),
-            first_term: Term(2),
+            // The wall clock has gone on when a wiped one starts.
+            first_term: Term(2 + 3 * u64::from(here.wiped)),
             last_epoch,
             ready: true,
             seed: SEED,
@@ -194,8 +212,7 @@ impl Setup {
         let claim = claim.held_by(&name_of(host), life_of(host, here.wiped)).map(|h| h.epoch);
         let (now, fence) = (self.now(), self.timing.fence);
         #[cfg_attr(not(feature = "mutants"), allow(unused_mut))]
-        let mut executor =
-            Executor::start(now, here.marker, claim, fence, fence.part(4), GRACEFUL);
+        let mut executor = Executor::start(now, here.marker, claim, fence, fence.part(4), GRACEFUL);
         #[cfg(feature = "mutants")]
         executor.set_mutant(self.broken);
         executor

@@ -6,8 +6,8 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use election::{
-    Act, Envelope, Epoch, Executor, Folding, HardState, Marker, Message, Moment, Node, Order, Refusal,
-    Term, Version, Word, Write,
+    Act, Envelope, Epoch, Executor, Folding, HardState, Marker, Message, Moment, Node, Order,
+    Refusal, Term, Version, Word, Write,
 };
 
 use crate::setup::{Budget, Setup, TICK};
@@ -17,6 +17,8 @@ use crate::setup::{Budget, Setup, TICK};
 pub(crate) struct Parcel {
     pub(crate) from: usize,
     pub(crate) to: usize,
+    /// It was delivered once already: it may come again at any time, or never.
+    pub(crate) again: bool,
     pub(crate) envelope: Envelope,
 }
 
@@ -58,8 +60,6 @@ pub(crate) struct Host {
     pub(crate) off: bool,
     /// How often its state directory was lost.
     pub(crate) wiped: u8,
-    pub(crate) mute: bool,
-    pub(crate) deaf: bool,
 }
 
 /// What the observer remembers.
@@ -78,6 +78,8 @@ pub(crate) struct State {
     pub(crate) streams: Vec<Vec<(u64, Arc<Parcel>)>>,
     /// What arrives in any order, sorted by fingerprint.
     pub(crate) bag: Vec<(u64, Arc<Parcel>)>,
+    /// Of each ordered pair, a bit: nothing gets through.
+    pub(crate) cut: u32,
     pub(crate) left: Budget,
     pub(crate) remembered: Remembered,
     /// What went wrong on the way here.
@@ -105,8 +107,6 @@ impl Host {
             asleep: false,
             off: false,
             wiped: 0,
-            mute: false,
-            deaf: false,
         }
     }
 
@@ -120,7 +120,8 @@ impl Host {
         if self.asleep {
             return 0;
         }
-        let words = if self.frozen { 0 } else { self.words.len() + usize::from(self.writing.is_some()) };
+        let words =
+            if self.frozen { 0 } else { self.words.len() + usize::from(self.writing.is_some()) };
         self.acts.len() + words + usize::from(self.marking.is_some())
     }
 }
@@ -134,6 +135,26 @@ impl State {
     pub(crate) fn stream(&mut self, from: usize, to: usize) -> &mut Vec<(u64, Arc<Parcel>)> {
         let count = self.hosts.len();
         &mut self.streams[from * count + to]
+    }
+
+    /// The bit of an ordered pair.
+    fn way(&self, from: usize, to: usize) -> u32 {
+        1 << (from * self.hosts.len() + to)
+    }
+
+    pub(crate) fn is_cut(&self, from: usize, to: usize) -> bool {
+        self.cut & self.way(from, to) != 0
+    }
+
+    pub(crate) fn set_cut(&mut self, from: usize, to: usize, cut: bool) {
+        let way = self.way(from, to);
+        self.cut = if cut { self.cut | way } else { self.cut & !way };
+    }
+
+    /// Both directions.
+    pub(crate) fn isolate(&mut self, a: usize, b: usize, cut: bool) {
+        self.set_cut(a, b, cut);
+        self.set_cut(b, a, cut);
     }
 
     /// Everything on its way to `to`, and from it, is lost.
@@ -150,7 +171,8 @@ impl State {
     pub(crate) fn late(&self) -> usize {
         let here = |to: usize| self.hosts[to].1.listens() || self.hosts[to].1.elector.is_none();
         let streams = self.streams.iter().flatten();
-        let parcels = streams.chain(&self.bag).filter(|(_, parcel)| here(parcel.to)).count();
+        let waits = |(_, parcel): &&(u64, Arc<Parcel>)| !parcel.again && here(parcel.to);
+        let parcels = streams.chain(&self.bag).filter(waits).count();
         parcels + self.hosts.iter().map(|(_, host)| host.waiting()).sum::<usize>()
     }
 
@@ -194,7 +216,7 @@ impl Hash for State {
         for (print, _) in &self.bag {
             hasher.write_u64(*print);
         }
-        (self.left, &self.remembered, self.violation.is_some()).hash(hasher);
+        (self.cut, self.left, &self.remembered, self.violation.is_some()).hash(hasher);
     }
 }
 

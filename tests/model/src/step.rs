@@ -6,7 +6,7 @@ use election::{Command, Marker, Message, VoteKind};
 
 use crate::action::{Action, Which};
 use crate::coverage::Mark;
-use crate::setup::{Setup, life_of, name_of};
+use crate::setup::{Setup, Swift, life_of, name_of};
 use crate::state::{Host, Parcel, Run, State};
 
 /// A state being changed.
@@ -46,7 +46,7 @@ impl<'a> Step<'a> {
     }
 
     fn finish(mut self) -> State {
-        if self.setup.swift {
+        if self.setup.swift != Swift::Nothing {
             self.hurry();
         }
         self.judge_disks();
@@ -63,7 +63,8 @@ impl<'a> Step<'a> {
             Action::DeliverTwice(which) => {
                 self.state.left.doubles -= 1;
                 let parcel = self.take(which);
-                self.state.bag.push((0, parcel.clone()));
+                let again = Parcel { again: true, ..(*parcel).clone() };
+                self.state.bag.push((0, Arc::new(again)));
                 self.deliver(&parcel);
             }
             Action::Lose(which) => {
@@ -135,10 +136,19 @@ impl<'a> Step<'a> {
                 self.host(host).asleep = true;
             }
             Action::Wakes(host) => self.wakes(host),
-            Action::Connection(host, mute, deaf) => {
+            Action::Isolated(host, cut) => {
                 self.state.left.cuts -= 1;
-                let here = self.host(host);
-                (here.mute, here.deaf) = (mute, deaf);
+                for other in (0..self.state.hosts.len()).filter(|other| *other != host) {
+                    self.state.isolate(host, other, cut);
+                }
+            }
+            Action::Link(a, b, cut) => {
+                self.state.left.cuts -= 1;
+                self.state.isolate(a, b, cut);
+            }
+            Action::Way(from, to, cut) => {
+                self.state.left.cuts -= 1;
+                self.state.set_cut(from, to, cut);
             }
             Action::Order(host, order) => self.order(host, order),
             Action::Tick => self.tick(),
@@ -166,10 +176,12 @@ impl<'a> Step<'a> {
         let swift = |parcel: &Parcel| {
             let message = &parcel.envelope.message;
             let here = &self.state.hosts[parcel.to].1;
-            let soon = message.is_datagram()
+            let answers = self.setup.swift == Swift::All;
+            let soon = (answers && message.is_datagram())
                 || matches!(
                     message,
-                    Message::PreVote { .. }
+                    Message::Heartbeat { .. }
+                        | Message::PreVote { .. }
                         | Message::PreVoteReply { .. }
                         | Message::PublishReply { .. }
                 );
@@ -178,7 +190,8 @@ impl<'a> Step<'a> {
         if let Some(at) = self.state.bag.iter().position(|(_, parcel)| swift(parcel)) {
             return Some(Which::Bag(at));
         }
-        let first = |stream: &Vec<(u64, Arc<Parcel>)>| stream.first().is_some_and(|(_, p)| swift(p));
+        let first =
+            |stream: &Vec<(u64, Arc<Parcel>)>| stream.first().is_some_and(|(_, p)| swift(p));
         let pair = self.state.streams.iter().position(first)?;
         let count = self.state.hosts.len();
         Some(Which::Stream(pair / count, pair % count))
@@ -244,8 +257,10 @@ impl<'a> Step<'a> {
         // Excused until the executor has looked at its clocks, and then as long as it lets go.
         self.host(host).excused = self.state.hosts[host].1.effect.is_some();
         self.executor_times(host);
-        let fencing = |here: &Host| here.executor.as_ref().is_some_and(|e| e.fence_limit().is_some());
-        let excused = fencing(&self.state.hosts[host].1) || self.state.hosts[host].1.cleaning.is_some();
+        let fencing =
+            |here: &Host| here.executor.as_ref().is_some_and(|e| e.fence_limit().is_some());
+        let excused =
+            fencing(&self.state.hosts[host].1) || self.state.hosts[host].1.cleaning.is_some();
         self.host(host).excused &= excused;
         self.judge_effects();
         self.time_passes(host);

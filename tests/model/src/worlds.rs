@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use election::{Command, Kind, Profile, Span, Timing};
 
 use crate::coverage::Mark;
-use crate::setup::{Budget, Setup, TICK, name_of};
+use crate::setup::{Budget, Setup, Swift, TICK, name_of};
 
 /// How large the worlds are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -32,6 +32,13 @@ fn timing(lease: u64) -> Timing {
     }
 }
 
+/// All but two whole ticks: the slots that candidates wait for fit in before the tick at which the
+/// lease is seen to be over, so that all of them campaign at once.
+fn no_slack() -> Timing {
+    let less = Span::from_millis(5);
+    Timing { lease: TICK.times(2).minus(less), fence: TICK.minus(less), ..timing(2) }
+}
+
 fn world(name: &'static str, voters: usize, lease: u64, highest_term: u64) -> Setup {
     Setup {
         name,
@@ -39,10 +46,11 @@ fn world(name: &'static str, voters: usize, lease: u64, highest_term: u64) -> Se
         timing: timing(lease),
         rates: Vec::new(),
         terms: Vec::new(),
+        alone: None,
         highest_term,
         budget: Budget::default(),
         one_way: false,
-        swift: voters > 2,
+        swift: if voters > 2 { Swift::All } else { Swift::Nothing },
         ordered: true,
         slow_disk: false,
         orders: Vec::new(),
@@ -82,12 +90,39 @@ pub(crate) fn all(tier: Tier) -> Vec<Setup> {
 /// M1.
 fn handovers(deep: bool) -> Vec<Setup> {
     let more = u8::from(deep);
-    vec![Setup {
-        budget: Budget { cuts: 1, delays: more, orders: 1, ..Budget::default() },
-        orders: vec![resign()],
-        sometimes: &[Mark::Boss, Mark::V1Refuses, Mark::V4Grants, Mark::L2Over, Mark::W2Waits],
-        ..world("M1 three voters, handover", 3, 2, if deep { 4 } else { 3 })
-    }]
+    vec![
+        Setup {
+            budget: Budget { cuts: 1 + more, delays: more, orders: 1, ..Budget::default() },
+            orders: vec![resign()],
+            sometimes: &[Mark::Boss, Mark::V1Refuses, Mark::V4Grants, Mark::L2Over, Mark::W2Waits],
+            ..world("M1 three voters, handover", 3, 2, if deep { 4 } else { 3 })
+        },
+        Setup {
+            budget: Budget { cuts: 3, ..Budget::default() },
+            sometimes: &[Mark::Boss, Mark::V1Refuses, Mark::L2Over, Mark::W2Waited],
+            ..world("M1 three voters, links cut and joined", 3, 2, if deep { 5 } else { 4 })
+        },
+        Setup {
+            alone: Some(0),
+            timing: Timing { fence: TICK.times(2), ..timing(2) },
+            budget: Budget { cuts: 2, ..Budget::default() },
+            sometimes: &[Mark::Boss, Mark::V4Grants, Mark::W2Waited],
+            ..world("M1 three voters, a better voter returns", 3, 2, if deep { 5 } else { 4 })
+        },
+        Setup {
+            budget: Budget { doubles: 1, delays: 1 + more, orders: 1, ..Budget::default() },
+            orders: vec![resign()],
+            sometimes: &[Mark::Boss, Mark::V4Grants, Mark::V4Ignores],
+            ..world("M1 three voters, TakeOver late and twice", 3, 2, if deep { 5 } else { 4 })
+        },
+        Setup {
+            swift: Swift::AllButAnswers,
+            timing: no_slack(),
+            budget: Budget { cuts: 1, delays: 1 + more, ..Budget::default() },
+            sometimes: &[Mark::Boss, Mark::V1Refuses, Mark::L2Over],
+            ..world("M1 three voters, answers late", 3, 2, 3)
+        },
+    ]
 }
 
 /// M2: R1 by a voter that was a candidate in a higher term once, R2 after promotes that fail.
@@ -114,27 +149,20 @@ fn crashes(deep: bool) -> Vec<Setup> {
     let more = u8::from(deep);
     vec![
         Setup {
-            budget: Budget {
-                elector_crashes: 1,
-                cuts: 1,
-                delays: more,
-                losses: more,
-                doubles: more,
-                ..Budget::default()
-            },
+            budget: Budget { elector_crashes: 1, cuts: 2, delays: more, ..Budget::default() },
             sometimes: &[Mark::Boss, Mark::V5Ends, Mark::W2Released, Mark::S1Withholds],
             ..world("M3 three voters, an elector dies", 3, 2, 3)
         },
         Setup {
-            budget: Budget {
-                elector_crashes: 1,
-                delays: 1 + more,
-                losses: 1,
-                doubles: 1,
-                ..Budget::default()
-            },
+            budget: Budget { elector_crashes: 1, delays: 1 + more, losses: 1, ..Budget::default() },
             sometimes: &[Mark::V5Ends, Mark::V5Ignores, Mark::X2Closed],
-            ..world("M3 three voters, Released late, twice, lost", 3, 2, 3)
+            ..world("M3 three voters, Released late, lost", 3, 2, 3)
+        },
+        Setup {
+            timing: Timing { fence: TICK.times(2), ..timing(2) },
+            budget: Budget { elector_crashes: 1, doubles: 1, cuts: 1 + more, ..Budget::default() },
+            sometimes: &[Mark::V5Ends, Mark::V5Ignores, Mark::X2Closed],
+            ..world("M3 three voters, Released twice", 3, 2, 5)
         },
         Setup {
             budget: Budget { elector_crashes: 2, delays: more, ..Budget::default() },
@@ -223,6 +251,13 @@ fn first_starts(deep: bool) -> Vec<Setup> {
             ..world("M7 three voters, first start", 3, 2, 3)
         },
         Setup {
+            unborn: true,
+            alone: Some(2),
+            budget: Budget { power_cuts: 1, wipes: 1, cuts: 1 + more, ..Budget::default() },
+            sometimes: &[Mark::Boss, Mark::W2Waits],
+            ..world("M7 three voters, one never met, one wiped", 3, 2, 6)
+        },
+        Setup {
             budget: Budget { power_cuts: 1, wipes: 1, cuts: more, ..Budget::default() },
             sometimes: &[Mark::Boss, Mark::W2Waited],
             ..world("M7 three voters, one is wiped", 3, 2, 3)
@@ -245,7 +280,7 @@ fn few(deep: bool) -> Vec<Setup> {
             },
             orders: vec![resign()],
             sometimes: &[Mark::Boss, Mark::V1Refuses, Mark::V4Grants, Mark::L2Over],
-            ..world("M8 two voters", 2, 3, if deep { 4 } else { 3 })
+            ..world("M8 two voters, late", 2, 3, if deep { 4 } else { 3 })
         },
         Setup {
             slow_disk: true,
