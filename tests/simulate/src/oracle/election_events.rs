@@ -222,7 +222,9 @@ impl Oracle {
         self.rules.note(note);
         let here = &hosts[host];
         let at = here.clock.read(now);
-        let in_effect = self.intervals.on(host).map(|live| live.epoch);
+        // What is being let go of already ends for another reason.
+        let stays = self.intervals.on(host).filter(|live| !live.ends && !self.demotes[host]);
+        let in_effect = stays.map(|live| live.epoch);
         let dazed = self.intervals.is_asleep_or_dazed(now, host);
         let has_lease = self.had_lease && !dazed;
         let verdict = self.refreshes.note(host, note, in_effect, has_lease);

@@ -116,6 +116,7 @@ impl Oracle {
 
     /// The executor lets go.
     pub(crate) fn lets_go(&mut self, host: HostId) {
+        self.intervals.lets_go(host);
         self.refreshes.lets_go(host);
     }
 

@@ -9,6 +9,8 @@ use crate::world::{HostId, Instant, MILLI};
 pub(super) struct Live {
     pub(super) epoch: Epoch,
     pub(super) since: Instant,
+    /// Its demote hooks run.
+    pub(super) ends: bool,
     /// Letting go failed or overran for good, and an alarm said so.
     pub(super) given_up: bool,
 }
@@ -43,7 +45,7 @@ impl Intervals {
     pub(super) fn begin(&mut self, now: Instant, host: HostId, epoch: Epoch) {
         self.count_gap(now);
         self.promotions += 1;
-        self.live[host] = Some(Live { epoch, since: now, given_up: false });
+        self.live[host] = Some(Live { epoch, since: now, ends: false, given_up: false });
     }
 
     pub(super) fn end(&mut self, now: Instant, host: HostId) {
@@ -91,6 +93,12 @@ impl Intervals {
             && !std::mem::replace(&mut live.given_up, true)
         {
             self.excuses += 1;
+        }
+    }
+
+    pub(super) fn lets_go(&mut self, host: HostId) {
+        if let Some(live) = &mut self.live[host] {
+            live.ends = true;
         }
     }
 
