@@ -166,7 +166,8 @@ impl Node {
     /// The tally of the votes so far.
     pub(crate) fn advance_candidate(&mut self, now: Moment) {
         let Standing::Candidate(candidate) = &mut self.standing else { return };
-        if self.outbox.is_durable(candidate.vote_generation) {
+        let early = self.sabotage.is(Mutant::C2CountsOwnVoteEarly);
+        if early || self.outbox.is_durable(candidate.vote_generation) {
             candidate.tally.count(&self.me, true);
         }
         let over = candidate.deadline.over_when_either(now);

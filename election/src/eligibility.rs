@@ -5,6 +5,7 @@ use std::fmt;
 use crate::id::NodeId;
 use crate::members::{Kind, Member};
 use crate::moment::{Moment, Span};
+use crate::mutant::Mutant;
 use crate::node::Node;
 use crate::preference::compare;
 
@@ -70,6 +71,9 @@ impl Node {
     }
 
     pub(crate) fn held_off(&self, name: &NodeId, now: Moment) -> Option<Span> {
+        if *name == self.me && self.sabotage.is(Mutant::W5ForgetsHoldOff) {
+            return None;
+        }
         let (_, end) = self.hold_off_ends.get(name)?;
         (!end.over_when_both(now)).then(|| end.left_until_both(now))
     }

@@ -60,6 +60,9 @@ impl Node {
             version: self.durable.state.version,
             facts: Facts { ready: self.could_take_over(now), ..self.facts },
         };
+        if self.sabotage.is(Mutant::A1RepliesEarly) {
+            return self.send_at_once(env.from.clone(), reply);
+        }
         self.send_beside(env.from.clone(), reply);
     }
 
@@ -98,6 +101,9 @@ impl Node {
             }
         }
         let version = self.hard.state.version;
+        if self.sabotage.is(Mutant::A2RepliesEarly) {
+            return self.send_beside(env.from.clone(), Message::PublishReply { version });
+        }
         self.send(env.from.clone(), Message::PublishReply { version });
     }
 

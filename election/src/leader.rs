@@ -194,6 +194,11 @@ impl Node {
         let quorum = acknowledged(&self.hard.state.members, |voter| {
             if voter == me { Some(now) } else { progress.get(voter)?.acked }
         });
+        let any = self.sabotage.is(Mutant::L1CountsAnyReply);
+        let any = progress.values().filter(|_| any).filter_map(|p| p.acked).reduce(Moment::latest);
+        let quorum = any.or(quorum);
+        let assumed = leader.lease.is_none() && self.sabotage.is(Mutant::E1AssumesLease);
+        let quorum = if assumed { Some(leader.elected_at) } else { quorum };
         let Some(since) = quorum else { return };
         let until = since.plus(self.hard.state.timing.lease);
         if leader.lease.is_some_and(|lease| lease.is_over(now)) {
@@ -321,7 +326,8 @@ impl Node {
         let again = self.hard.state.timing.lease;
         let current = self.durable.state.version;
         let Standing::Leader(leader) = &mut self.standing else { return };
-        let (Some(seq), true) = (seq, term == leader.term) else { return };
+        let any = self.sabotage.is(Mutant::L1CountsOtherTerms);
+        let (Some(seq), true) = (seq, any || term == leader.term) else { return };
         let sent = leader.sent.iter().find(|(s, _)| *s == seq).map(|(_, moment)| *moment);
         let sent = if self.sabotage.is(Mutant::L1CountsFromReceipt) { Some(now) } else { sent };
         let progress = leader.progress.entry(from.clone()).or_default();

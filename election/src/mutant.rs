@@ -173,6 +173,36 @@ mutants! {
     SendsBeforeDurable,
     /// P < L: promises are shorter than the leases that rest on them.
     PromiseShorterThanLease,
+    /// D' < D: the window is waited out by half.
+    W2WaitsTooShort,
+    /// C2: the own vote counts before it is on disk.
+    C2CountsOwnVoteEarly,
+    /// R2: the claim keeps the spent epoch.
+    R2KeepsEpoch,
+    /// R1: a refresh that is won begins the lease anew.
+    R1ExtendsLease,
+    /// A1: the reply does not wait for the term to be durable.
+    A1RepliesEarly,
+    /// A2: the reply does not wait for the state to be durable.
+    A2RepliesEarly,
+    /// V3: only the terms of versions are compared.
+    V3IgnoresIndex,
+    /// K1: the leader's own copy counts before it is on disk.
+    K1CountsOwnCopyEarly,
+    /// S1: a restarted voter waits half of what it may have promised.
+    S1WaitsHalf,
+    /// E1: to be elected counts as a lease.
+    E1AssumesLease,
+    /// L1: any voter's acknowledgement is enough.
+    L1CountsAnyReply,
+    /// L1: a reply in another term counts.
+    L1CountsOtherTerms,
+    /// W5: a node forgets that it is held off itself.
+    W5ForgetsHoldOff,
+    /// Section 6: a leader binds the new life of a member whose old one is bound.
+    RebindsLives,
+    /// Section 6: a member that this node has not bound is not heard, whatever it brings.
+    DeafToUnbound,
     /// Preference: failback happens although a switchover set `stay`.
     FailbackIgnoresStay,
 }

@@ -168,6 +168,9 @@ impl Node {
     #[cfg(feature = "mutants")]
     pub fn set_mutant(&mut self, now: Moment, mutant: Option<Mutant>) {
         self.sabotage = Sabotage::of(mutant);
+        if self.sabotage.is(Mutant::S1WaitsHalf) {
+            self.promise.until = now.plus(self.promise.left(now).part(2));
+        }
         if self.sabotage.is(Mutant::S1VotesAtOnce) && self.promise.to.is_none() {
             self.promise.until = now;
         }
@@ -261,7 +264,8 @@ impl Node {
         let unbound = known.is_none() && self.sabotage.is(Mutant::CountsUnbound);
         let met = self.sabotage.is(Mutant::HearsUnknownLives)
             && self.peers.get(&env.from).is_some_and(|peer| peer.incarnation == env.incarnation);
-        if !unbound && !met && !state.knows(&env.from, env.incarnation) {
+        let strange = !unbound && !met && !state.knows(&env.from, env.incarnation);
+        if strange && !self.introduces_itself(env) {
             let (node, incarnation) = (env.from.clone(), env.incarnation);
             // One that is not bound yet is bound as soon as the leader has its Hello.
             if known.is_some() && self.complains_first(env, false) {
@@ -285,6 +289,35 @@ impl Node {
             }
         }
         true
+    }
+
+    /// Section 6: a member that this node's state has not bound comes with a newer state that has.
+    /// Else whoever wrote the first version and lost it with its leadership, or missed the one that
+    /// bound a late member, would be deaf to it for ever. A life that was wiped has no newer state
+    /// that counts it: it neither leads nor campaigns; and none that says another life of a member
+    /// that is bound here is believed.
+    fn introduces_itself(&self, env: &Envelope) -> bool {
+        let mine = &self.hard.state;
+        if self.sabotage.is(Mutant::DeafToUnbound) {
+            return false;
+        }
+        if mine.members.find(&env.from).is_none_or(|member| member.incarnation.is_some()) {
+            return false;
+        }
+        match &env.message {
+            Message::Publish { state } => {
+                state.version > mine.version
+                    && state.knows(&env.from, env.incarnation)
+                    && mine.members.iter().all(|(name, member)| {
+                        let theirs = state.members.find(name).and_then(|m| m.incarnation);
+                        member.incarnation.is_none() || member.incarnation == theirs
+                    })
+            }
+            Message::PreVote { version, .. } | Message::Vote { version, .. } => {
+                *version > mine.version
+            }
+            _ => false,
+        }
     }
 
     /// A peer that is not listened to goes on sending: it is worth one line, not one per message.

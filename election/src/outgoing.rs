@@ -19,6 +19,12 @@ impl Node {
         self.outbox.push(self.outbox.generation(), Effect::Send { to, envelope });
     }
 
+    /// Only for mutants: waits for nothing.
+    pub(crate) fn send_at_once(&mut self, to: NodeId, message: Message) {
+        let envelope = self.envelope(message);
+        self.outbox.push(0, Effect::Send { to, envelope });
+    }
+
     /// Sends what depends on the term alone: heartbeats and their replies go on beside a write.
     pub(crate) fn send_beside(&mut self, to: NodeId, message: Message) {
         let envelope = self.envelope(message);

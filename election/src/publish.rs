@@ -80,7 +80,8 @@ impl Node {
     /// K1: a majority of the voters replied with exactly this version, in the term that I lead.
     pub(crate) fn watch_commit(&mut self) {
         let version = self.hard.state.version;
-        let own = self.durable.state.version == version;
+        let early = self.sabotage.is(Mutant::K1CountsOwnCopyEarly);
+        let own = self.durable.state.version == version || early;
         let Standing::Leader(leader) = &mut self.standing else { return };
         if leader.committed == version || version.term != leader.term {
             return;
@@ -170,7 +171,7 @@ impl Node {
             .so_far()
             .members
             .iter()
-            .filter(|(_, member)| member.incarnation.is_none())
+            .filter(|(_, m)| m.incarnation.is_none() || self.sabotage.is(Mutant::RebindsLives))
             .map(|(name, _)| name.clone())
             .collect();
         for name in unbound {

@@ -3,6 +3,7 @@
 
 use crate::boss::Phase;
 use crate::id::Term;
+use crate::lease::Lease;
 use crate::message::{Message, VoteKind};
 use crate::moment::Moment;
 use crate::mutant::Mutant;
@@ -109,8 +110,16 @@ impl Node {
         leader.enter_term(refresh.term, now);
         // Whoever began to hand over meanwhile does so in the new term, under no new epoch.
         let renews = refresh.renews && leader.handover.is_none();
+        if !renews && self.sabotage.is(Mutant::R1ExtendsLease) && leader.lease.is_some() {
+            leader.lease = Some(Lease { until: now.plus(self.hard.state.timing.lease) });
+            self.own_lease = leader.lease;
+        }
         if renews {
+            let epoch = leader.epoch;
             leader.renew(now, votes);
+            if self.sabotage.is(Mutant::R2KeepsEpoch) {
+                leader.epoch = epoch;
+            }
             self.phase = Phase::Waiting;
         }
         let rule = Refresh::rule(renews);

@@ -113,6 +113,26 @@ impl Node {
         self.left
     }
 
+    /// The term that it takes part in, on disk or not yet.
+    pub fn term(&self) -> Term {
+        self.hard.term
+    }
+
+    /// Whom it voted for in that term, on disk or not yet.
+    pub fn voted_for(&self) -> Option<&NodeId> {
+        self.hard.voted_for.as_ref()
+    }
+
+    /// The cluster state as this node has it, on disk or not yet.
+    pub fn state(&self) -> &Arc<ClusterState> {
+        &self.hard.state
+    }
+
+    /// The end of its own lease while that is not released, in any standing (V2).
+    pub fn unreleased_lease(&self) -> Option<Moment> {
+        self.own_lease.map(|lease| lease.until)
+    }
+
     /// The highest epoch that the executor was given a permit or a revoke for.
     pub fn last_permit(&self) -> Epoch {
         self.runner.sent

@@ -167,6 +167,10 @@ impl Node {
         if self.sabotage.is(Mutant::V3IgnoresVersion) {
             return None;
         }
+        if self.sabotage.is(Mutant::V3IgnoresIndex) {
+            let older = ask.version.term < self.hard.state.version.term;
+            return older.then_some(Refusal::OldVersion(self.hard.state.version));
+        }
         (ask.version < self.hard.state.version)
             .then_some(Refusal::OldVersion(self.hard.state.version))
     }

@@ -37,6 +37,7 @@ impl Node {
             ),
             Claim::Unknown => (timing.fence_wait(), "first start, own fence window waited out"),
         };
+        let wait = if self.sabotage.is(Mutant::W2WaitsTooShort) { wait.part(2) } else { wait };
         let end = leader.elected_at.plus(wait);
         if end.over_when_both(now) {
             Window::Closed(how)

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use election::{Epoch, Message, NodeId, Phase, Span, Term, Version, VoteKind, Word};
+use election::{Epoch, Facts, Message, NodeId, Phase, Span, Term, Version, VoteKind, Word};
 
 use super::Stage;
 use super::words::{number, value};
@@ -48,6 +48,10 @@ impl Stage {
                 phase: Phase::Waiting,
                 epoch: None,
             },
+            "heartbeat-reply" => {
+                let seq = Some(number(words, "seq").unwrap_or(1));
+                Message::HeartbeatReply { seq, version, facts: Facts::default() }
+            }
             "publish" => {
                 let disk = &self.world()?.hosts[from].disk.hard.state;
                 let mut state = (**disk).clone();

@@ -4,7 +4,7 @@ use election::{Moment, Span};
 
 use crate::world::Instant;
 
-const MILLION: i128 = 1_000_000;
+const MILLION: i64 = 1_000_000;
 /// No timer fires sooner: two clocks that disagree must not stop the world.
 const SHORTEST: u64 = 20_000;
 
@@ -14,7 +14,8 @@ pub(crate) struct Clock {
     at: Moment,
     /// What each gains, in parts per million.
     ppm: (i64, i64),
-    raw_stops: bool,
+    /// Which of the two stand still.
+    stops: (bool, bool),
 }
 
 impl Clock {
@@ -22,14 +23,14 @@ impl Clock {
     pub(crate) fn new(host: usize) -> Self {
         let host = host as u64 + 1;
         let at = Moment { boot: 1_000_000_000_000 * host, raw: 900_000_000_000 * host };
-        Self { since: 0, at, ppm: (0, 0), raw_stops: false }
+        Self { since: 0, at, ppm: (0, 0), stops: (false, false) }
     }
 
     pub(crate) fn read(&self, now: Instant) -> Moment {
-        let real = i128::from(now - self.since);
-        let passed = |ppm: i64| nanos(real * (MILLION + i128::from(ppm)) / MILLION);
-        let raw = if self.raw_stops { 0 } else { passed(self.ppm.1) };
-        Moment { boot: self.at.boot + passed(self.ppm.0), raw: self.at.raw + raw }
+        let real = now - self.since;
+        let boot = if self.stops.0 { 0 } else { passed(real, self.ppm.0) };
+        let raw = if self.stops.1 { 0 } else { passed(real, self.ppm.1) };
+        Moment { boot: self.at.boot + boot, raw: self.at.raw + raw }
     }
 
     pub(crate) fn set_rates(&mut self, now: Instant, ppm: (i64, i64)) {
@@ -37,10 +38,10 @@ impl Clock {
         self.ppm = ppm;
     }
 
-    /// A suspend stops RAW; BOOTTIME goes on.
-    pub(crate) fn stop_raw(&mut self, now: Instant, stops: bool) {
+    /// A suspend stops RAW and not BOOTTIME; a paused virtual machine has both stopped.
+    pub(crate) fn stop(&mut self, now: Instant, boot: bool, raw: bool) {
         self.rebase(now);
-        self.raw_stops = stops;
+        self.stops = (boot, raw);
     }
 
     /// One clock is set to another time.
@@ -52,9 +53,26 @@ impl Clock {
 
     /// The real time in which the faster of the two counts `span`.
     pub(crate) fn real(&self, span: Span) -> u64 {
-        let fastest = i128::from(self.ppm.0.max(self.ppm.1));
-        let real = i128::from(span.as_nanos()) * MILLION / (MILLION + fastest);
-        (nanos(real) + 1_000).max(SHORTEST)
+        let fastest = self.ppm.0.max(self.ppm.1);
+        let nanos = span.as_nanos();
+        // Of minutes, so that the product is far from the largest number.
+        let rate = MILLION.saturating_add(fastest).unsigned_abs();
+        let real = if fastest == 0 { nanos } else { nanos * MILLION.unsigned_abs() / rate };
+        (real + 1_000).max(SHORTEST)
+    }
+
+    /// In how much real time the first of the two reaches `until`.
+    pub(crate) fn soonest(&self, now: Instant, until: Moment) -> u64 {
+        let at = self.read(now);
+        let boot = slowed(until.boot.saturating_sub(at.boot), self.ppm.0, self.stops.0);
+        boot.min(slowed(until.raw.saturating_sub(at.raw), self.ppm.1, self.stops.1))
+    }
+
+    /// In how much real time both have reached `until`.
+    pub(crate) fn latest(&self, now: Instant, until: Moment) -> u64 {
+        let at = self.read(now);
+        let boot = slowed(until.boot.saturating_sub(at.boot), self.ppm.0, self.stops.0);
+        boot.max(slowed(until.raw.saturating_sub(at.raw), self.ppm.1, self.stops.1))
     }
 
     fn rebase(&mut self, now: Instant) {
@@ -63,6 +81,19 @@ impl Clock {
     }
 }
 
-fn nanos(real: i128) -> u64 {
-    u64::try_from(real).expect("time goes forward, for minutes")
+/// What a clock that gains `ppm` counts in `real`, which is minutes at most.
+fn passed(real: u64, ppm: i64) -> u64 {
+    if ppm == 0 {
+        return real;
+    }
+    let gained = real.cast_signed() * ppm / MILLION;
+    real.saturating_add_signed(gained)
+}
+
+/// The real time in which a clock that gains `ppm` counts `left`.
+fn slowed(left: u64, ppm: i64, stands: bool) -> u64 {
+    if stands && left > 0 {
+        return u64::MAX;
+    }
+    left * MILLION.unsigned_abs() / MILLION.saturating_add(ppm).unsigned_abs()
 }

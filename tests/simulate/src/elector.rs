@@ -4,27 +4,31 @@
 use std::collections::VecDeque;
 
 use election::{
-    Act, Command, CommandError, Effect, Envelope, Incarnation, Node, NodeId, Note, Start, Term,
-    Word, Write, Written,
+    Act, Command, CommandError, Effect, Envelope, Incarnation, Message, Moment, Node, NodeId, Note,
+    Start, Term, VoteKind, Word, Written,
 };
 
-use crate::fault::Fault;
+use crate::oracle::Heard;
 use crate::world::{CHANNEL, CLUSTER, Event, HostId, Instant, MILLI, World};
 
 /// An elector that runs.
 pub(crate) struct Elector {
     pub(crate) node: Node,
     pub(crate) life: u64,
+    /// A shell that goes by the time that it read before it was stopped.
+    pub(crate) cached: Option<Moment>,
     /// What came while it was stopped.
     pub(crate) frozen: Option<VecDeque<Input>>,
     pub(crate) leaving: bool,
-    timer: u64,
+    /// When it wants to be woken, and when the timer that is set goes off: never later.
+    wake: Instant,
+    armed: Instant,
     commands: u64,
 }
 
 /// What an elector can hear while it is stopped.
 pub(crate) enum Input {
-    Message(Box<Envelope>),
+    Message(HostId, Box<Envelope>),
     Connected(NodeId, Incarnation),
     Lost(NodeId),
     Word(Word),
@@ -35,6 +39,9 @@ impl World {
     pub(crate) fn start_elector(&mut self, host: HostId, executor: u64) {
         if !self.hosts[host].executor_lives(executor) || self.hosts[host].elector.is_some() {
             return;
+        }
+        if self.hosts[host].torn {
+            return self.state_is_torn(host);
         }
         let life = self.hosts[host].next_life();
         let seed = self.random.next();
@@ -54,21 +61,35 @@ impl World {
         };
         let mut node = Node::start(now, start);
         node.set_mutant(now, self.mutant);
-        here.elector =
-            Some(Elector { node, life, frozen: None, leaving: false, timer: 0, commands: 0 });
+        self.oracle.elector_starts(host, now, &here.disk);
+        let (frozen, leaving, wake, armed, commands) = (None, false, 0, Instant::MAX, 0);
+        let cached = None;
+        here.elector = Some(Elector { node, life, cached, frozen, leaving, wake, armed, commands });
         self.say(Some(host), || "elector starts".to_owned());
-        self.carry_out(host);
+        self.carry_out(host, None);
         self.connect_all(host);
     }
 
-    pub(crate) fn message(&mut self, host: HostId, envelope: &Envelope) {
-        let now = self.hosts[host].clock.read(self.now);
-        let Some(elector) = &mut self.hosts[host].elector else { return };
+    pub(crate) fn message(&mut self, host: HostId, from: HostId, envelope: Envelope) {
+        let about = self.about(&envelope.message);
+        let here = &mut self.hosts[host];
+        let now = here.clock.read(self.now);
+        let Some(elector) = &mut here.elector else { return };
         if let Some(backlog) = &mut elector.frozen {
-            return backlog.push_back(Input::Message(Box::new(envelope.clone())));
+            return backlog.push_back(Input::Message(from, Box::new(envelope)));
         }
-        elector.node.handle_message(now, envelope);
-        self.carry_out(host);
+        let heard = Heard::new(from, &envelope, about, &elector.node);
+        elector.node.handle_message(elector.cached.unwrap_or(now), &envelope);
+        self.carry_out(host, Some(&heard));
+    }
+
+    /// The host that a message speaks of.
+    fn about(&self, message: &Message) -> Option<HostId> {
+        match message {
+            Message::Vote { kind: VoteKind::Handover { from, .. }, .. } => self.find(from),
+            Message::Confirmed { node, .. } => self.find(node),
+            _ => None,
+        }
     }
 
     pub(crate) fn connected(&mut self, host: HostId, peer: &NodeId, incarnation: Incarnation) {
@@ -85,7 +106,7 @@ impl World {
         }
     }
 
-    fn input(&mut self, host: HostId, input: Input) {
+    pub(crate) fn input(&mut self, host: HostId, input: Input) {
         let now = self.hosts[host].clock.read(self.now);
         let Some(elector) = &mut self.hosts[host].elector else { return };
         if let Some(backlog) = &mut elector.frozen {
@@ -93,13 +114,17 @@ impl World {
         }
         let node = &mut elector.node;
         match input {
-            Input::Message(envelope) => node.handle_message(now, &envelope),
+            Input::Message(from, envelope) => return self.message(host, from, *envelope),
             Input::Connected(peer, incarnation) => node.handle_connected(now, &peer, incarnation),
             Input::Lost(peer) => node.handle_lost(now, &peer),
             Input::Word(word) => node.handle_hook_outcome(now, word),
-            Input::Written(written) => node.handle_written(now, written),
+            Input::Written(written) => {
+                node.handle_written(now, written);
+                self.freed = true;
+            }
         }
-        self.carry_out(host);
+        self.carry_out(host, None);
+        self.freed = false;
     }
 
     /// An operator's command, or the shell's.
@@ -117,34 +142,51 @@ impl World {
         } else {
             format!("{command:?}")
         };
+        let off = if let Command::Confirm { node } = &command { Some(node.clone()) } else { None };
         let answer = elector.node.handle_command(now, elector.commands, command);
         self.say(Some(host), || format!("command {text}: {answer:?}"));
-        self.carry_out(host);
+        if let Some(off) = off.filter(|_| answer.is_ok()).and_then(|off| self.find(&off)) {
+            self.oracle.confirmed(host, off, self.now, &self.hosts);
+        }
+        self.carry_out(host, None);
         answer
     }
 
-    pub(crate) fn elector_timer(&mut self, host: HostId, life: u64, timer: u64) {
-        let now = self.hosts[host].clock.read(self.now);
-        let Some(elector) = &mut self.hosts[host].elector else { return };
-        if elector.life != life || elector.timer != timer || elector.frozen.is_some() {
+    /// Goes off too early where the wish has moved: then it is set again.
+    pub(crate) fn elector_timer(&mut self, host: HostId, life: u64) {
+        let here = &mut self.hosts[host];
+        let Some(elector) = &mut here.elector else { return };
+        if elector.life != life || elector.armed != self.now {
             return;
         }
-        elector.node.handle_timeout(now);
-        self.carry_out(host);
+        elector.armed = Instant::MAX;
+        if elector.frozen.is_some() {
+            return;
+        }
+        if elector.wake > self.now {
+            return self.arm_elector(host);
+        }
+        elector.node.handle_timeout(here.clock.read(self.now));
+        self.carry_out(host, None);
     }
 
     pub(crate) fn thaw_elector(&mut self, host: HostId) {
-        if self.hosts[host].suspended.is_some() {
+        if self.hosts[host].sleeps.is_some() {
             return;
         }
         let inputs = self.hosts[host].elector.as_mut().and_then(|e| e.frozen.take());
         for input in inputs.into_iter().flatten() {
             self.input(host, input);
         }
+        if let Some(elector) = &mut self.hosts[host].elector {
+            elector.cached = None;
+        }
         self.arm_elector(host);
     }
 
-    fn carry_out(&mut self, host: HostId) {
+    /// The judge looks first, then everything happens in its order.
+    fn carry_out(&mut self, host: HostId, heard: Option<&Heard<'_>>) {
+        self.oracle.event(self.now, host, heard, &self.hosts);
         let Some(elector) = &mut self.hosts[host].elector else { return };
         let life = elector.life;
         let ready = elector.node.ready();
@@ -173,11 +215,14 @@ impl World {
 
     fn take_note(&mut self, host: HostId, note: &Note) {
         self.say(Some(host), || note.to_string());
-        self.oracle.note(host, note, &self.hosts);
+        self.oracle.note(self.now, host, note, &self.hosts);
     }
 
     fn pass_on(&mut self, host: HostId, from: u64, act: Act) {
         let Some(executor) = &self.hosts[host].executor else { return };
+        if matches!(act, Act::Extend { .. }) {
+            self.oracle.extends(host);
+        }
         let (life, act) = (executor.life, Box::new(act));
         let arrives = self.channel_time(host).max(self.hosts[host].channel_busy.1);
         self.hosts[host].channel_busy.1 = arrives;
@@ -186,7 +231,7 @@ impl World {
 
     fn channel_time(&mut self, host: HostId) -> Instant {
         let most = self.hosts[host].channel_delay;
-        let late = if most > 0 { self.random.between(0, most) } else { 0 };
+        let late = if most > 0 { self.random.between(most / 2, most) } else { 0 };
         self.now + CHANNEL + late
     }
 
@@ -199,44 +244,18 @@ impl World {
         self.after(arrives - self.now, Event::Word { host, life, word });
     }
 
-    fn write(&mut self, host: HostId, life: u64, write: Write) {
-        let mut delay = self.random.between(MILLI / 2, 4 * MILLI);
-        if self.hosts[host].disk_delay > 0 {
-            delay += self.random.skewed(self.hosts[host].disk_delay);
-        }
-        let generation = write.generation;
-        self.hosts[host].unsynced = Some(write.hard);
-        self.after(delay, Event::DiskWritten { host, life, generation });
-    }
-
-    pub(crate) fn disk_written(&mut self, host: HostId, life: u64, generation: u64) {
-        if !self.hosts[host].elector_lives(life) {
-            return;
-        }
-        let Some(hard) = self.hosts[host].unsynced.take() else { return };
-        if self.faults.has(Fault::DiskError) && !self.healing && self.random.chance(1) {
-            // Nobody knows whether it is on disk: the elector ends (exit 74).
-            self.say(Some(host), || "fsync fails".to_owned());
-            self.hosts[host].unsynced = Some(hard);
-            return self.kill_elector(host);
-        }
-        let durable = !self.hosts[host].disk_full;
-        if durable {
-            self.lands(host, hard);
-        }
-        self.input(host, Input::Written(Written { generation, durable }));
-    }
-
     pub(crate) fn arm_elector(&mut self, host: HostId) {
         let here = &mut self.hosts[host];
         let Some(elector) = &mut here.elector else { return };
         if elector.frozen.is_some() {
             return;
         }
-        elector.timer += 1;
-        let (life, timer) = (elector.life, elector.timer);
         let span = elector.node.wake(here.clock.read(self.now));
-        let delay = here.clock.real(span);
-        self.after(delay, Event::ElectorTimer { host, life, timer });
+        elector.wake = self.now + here.clock.real(span);
+        if elector.wake < elector.armed {
+            elector.armed = elector.wake;
+            let (life, delay) = (elector.life, elector.wake - self.now);
+            self.after(delay, Event::ElectorTimer { host, life });
+        }
     }
 }

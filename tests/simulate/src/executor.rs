@@ -1,13 +1,17 @@
-//! The executor's process: enforces the permit by its own clocks, writes the marker, runs hooks.
+//! The executor's process: enforces the permit by its own clocks and writes the marker. Its hooks
+//! are in `hooks`.
 
 use std::collections::VecDeque;
 
-use election::{Act, Epoch, Executor, ExecutorAlarm, Marker, Moment, Order};
+use election::{Act, Executor, ExecutorAlarm, Marker, Moment, Order};
 
+use crate::hooks::{Run, What};
+use crate::mutants::ShellMutant;
+use crate::rules::Rule;
 use crate::world::{Event, HostId, Instant, MILLI, World};
 
 /// How long the marker takes: it is in memory.
-const MARKER: u64 = MILLI / 10;
+pub(crate) const MARKER: u64 = MILLI / 10;
 
 /// An executor that runs.
 pub(crate) struct Executing {
@@ -15,13 +19,15 @@ pub(crate) struct Executing {
     pub(crate) life: u64,
     pub(crate) frozen: Option<VecDeque<Input>>,
     pub(crate) freeze: u64,
-    timer: u64,
+    /// When it wants to be woken, and when the timer that is set goes off: never later.
+    wake: Instant,
+    armed: Instant,
     orders: VecDeque<Order>,
     /// The marker is being written; the next orders wait for it.
     writing: bool,
-    running: Option<Run>,
+    pub(crate) running: Option<Run>,
     /// D ends then, for what is being let go urgently.
-    limit: Option<Moment>,
+    pub(crate) limit: Option<Moment>,
 }
 
 /// What an executor can hear.
@@ -29,22 +35,6 @@ pub(crate) enum Input {
     Act(u64, Act),
     ChannelClosed,
     HookEnded(u64, bool),
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum What {
-    Promote,
-    Demote,
-    Escalate,
-}
-
-/// Hooks that run.
-struct Run {
-    id: u64,
-    what: What,
-    success: bool,
-    /// They end by themselves then; None hangs.
-    ends: Option<Instant>,
 }
 
 impl Executing {
@@ -58,24 +48,32 @@ impl World {
         if self.hosts[host].executor.is_some() || self.hosts[host].off {
             return;
         }
-        if self.hosts[host].suspended.is_some() {
+        if self.hosts[host].sleeps.is_some() {
             return self.after(100 * MILLI, Event::StartExecutor { host });
         }
         let life = self.hosts[host].next_life();
         let here = &mut self.hosts[host];
         let now = here.clock.read(self.now);
         let claim = &here.disk.state.claim;
-        let claim = claim.held_by(&here.name, here.incarnation).map(|held| held.epoch);
+        // A torn file says nothing; what stands, the marker knows.
+        let claim = claim
+            .held_by(&here.name, here.incarnation)
+            .filter(|_| !here.torn)
+            .map(|held| held.epoch);
         let (fence, escalation) = (self.settings.timing.fence, self.settings.escalation);
         let timeout = self.settings.hooks_timeout;
         let mut machine = Executor::start(now, here.marker, claim, fence, escalation, timeout);
         machine.set_mutant(self.mutant);
+        if matches!(here.marker, Marker::Acting { .. }) {
+            self.oracle.rules.taken(Rule::X5);
+        }
         here.executor = Some(Executing {
             machine,
             life,
             frozen: None,
             freeze: 0,
-            timer: 0,
+            wake: 0,
+            armed: Instant::MAX,
             orders: VecDeque::new(),
             writing: false,
             running: None,
@@ -97,10 +95,11 @@ impl World {
         }
     }
 
-    fn executor_input(&mut self, host: HostId, input: Input) {
+    pub(crate) fn executor_input(&mut self, host: HostId, input: Input) {
         let here = &mut self.hosts[host];
         let now = here.clock.read(self.now);
         let elector = here.elector.as_ref().map(|elector| elector.life);
+        let old_channels = self.shell == Some(ShellMutant::ReadsOldChannel);
         let Some(executor) = &mut here.executor else { return };
         if let Some(backlog) = &mut executor.frozen {
             return backlog.push_back(input);
@@ -108,15 +107,41 @@ impl World {
         let machine = &mut executor.machine;
         match input {
             // X2: of a channel that has ended nothing is read any more.
-            Input::Act(from, _) if elector != Some(from) => {}
-            Input::Act(_, act) => match act {
-                Act::Promote { permit, .. } => machine.handle_permit(now, permit),
-                Act::Extend { epoch, until } => machine.handle_extend(now, epoch, until),
-                Act::Demote { epoch, .. } => machine.handle_demote(now, epoch),
-                Act::Revoke { epoch, .. } => machine.handle_revoke(now, epoch),
-                Act::Follow { .. } => {}
-            },
-            Input::ChannelClosed => machine.handle_channel_closed(now),
+            Input::Act(from, _) if elector != Some(from) && !old_channels => {
+                self.oracle.rules.refused(Rule::X2);
+            }
+            Input::Act(_, act) => {
+                self.oracle.reads(host, now, &act);
+                match act {
+                    Act::Promote { mut permit, .. } => {
+                        if self.shell == Some(ShellMutant::FenceFromFile) {
+                            permit.fence = permit.fence.times(2);
+                        }
+                        if permit.until.over_when_either(now) {
+                            self.oracle.rules.refused(Rule::X1);
+                        }
+                        machine.handle_permit(now, permit);
+                    }
+                    Act::Extend { epoch, until } => {
+                        machine.handle_extend(now, epoch, until);
+                        // Never revived: it was over, or let go of, when this was read.
+                        if machine.permit().is_none_or(|permit| permit.until != until) {
+                            self.oracle.rules.refused(Rule::X1);
+                        }
+                    }
+                    Act::Demote { epoch, .. } => machine.handle_demote(now, epoch),
+                    Act::Revoke { epoch, .. } => machine.handle_revoke(now, epoch),
+                    Act::Follow { .. } => {}
+                }
+            }
+            Input::ChannelClosed => {
+                self.oracle.permit_ends(host, now);
+                machine.handle_channel_closed(now);
+                if self.shell == Some(ShellMutant::StartsBeforeIdle) {
+                    let executor = executor.life;
+                    self.after(MILLI, Event::StartElector { host, executor });
+                }
+            }
             Input::HookEnded(id, success) => {
                 if let Some(run) = executor.running.take_if(|run| run.id == id) {
                     match run.what {
@@ -162,7 +187,15 @@ impl World {
             Order::Say(word) => self.tell_elector(host, word),
             Order::Alarm(alarm) => {
                 self.say(Some(host), || format!("alarm: {alarm}"));
-                if matches!(alarm, ExecutorAlarm::LettingGoFailed(_)) {
+                let alone = self.settings.escalation.as_nanos() == 0;
+                let outside = match alarm {
+                    ExecutorAlarm::LettingGoFailed(_) => true,
+                    // `on-fence-failure = "alarm"`: nothing but the hooks can let go, and what was
+                    // noticed late overruns D. The alarm says that another may act already.
+                    ExecutorAlarm::FenceOverrun(_) => alone,
+                    ExecutorAlarm::DemoteFailed(_) => false,
+                };
+                if outside {
                     self.oracle.excuse(host);
                 }
             }
@@ -200,108 +233,40 @@ impl World {
         }
     }
 
-    /// X1: the clocks are read before the effect.
-    fn run_promote(&mut self, host: HostId, epoch: Epoch) {
-        let now = self.hosts[host].clock.read(self.now);
-        let Some(executor) = &self.hosts[host].executor else { return };
-        if !executor.machine.may_act(now, epoch) {
-            return;
-        }
-        let permit = executor.machine.permit();
-        let busy = executor.running.is_some();
-        self.say(Some(host), || format!("promote hooks start, epoch {epoch}"));
-        self.oracle.effect_begins(self.now, host, epoch, busy);
-        if permit.is_none_or(|permit| permit.until.over_when_either(now)) {
-            self.oracle.fail(format!("9.7: {host} promotes epoch {epoch} without a live permit"));
-        }
-        let timeout = self.settings.hooks_timeout.as_nanos();
-        let (takes, success) = self.draw_promote().unwrap_or((timeout, false));
-        // Hooks that hang are ended by hooks.timeout.
-        self.run_hooks(host, What::Promote, Some(takes.min(timeout)), success && takes <= timeout);
-    }
-
-    /// Ends a running promote, and demotes; or keeps to the new limit.
-    fn run_demote(&mut self, host: HostId, limit: Moment, urgent: bool) {
-        let demotes = |e: &Executing| e.running.as_ref().is_some_and(|r| r.what == What::Demote);
-        if !self.hosts[host].executor.as_ref().is_some_and(demotes) {
-            self.say(Some(host), || format!("demote hooks start, urgent {urgent}"));
-            let (takes, success) = self.draw_demote().map_or((None, false), |(t, s)| (Some(t), s));
-            self.run_hooks(host, What::Demote, takes, success);
-        }
-        let here = &mut self.hosts[host];
-        let left = here.clock.real(limit.left_until_either(here.clock.read(self.now)));
-        let Some(executor) = &mut here.executor else { return };
-        if urgent && let Some(wake) = executor.machine.wake() {
-            executor.limit = Some(wake);
-        }
-        if let Some(run) = &executor.running
-            && run.ends.is_none_or(|ends| ends > self.now + left)
-        {
-            // Killed with all its children at the limit.
-            let run = run.id;
-            self.after(left, Event::HookEnds { host, run });
-        }
-    }
-
-    fn run_hooks(&mut self, host: HostId, what: What, takes: Option<u64>, success: bool) {
-        let id = self.hosts[host].next_life();
-        let ends = takes.map(|takes| self.now + takes);
-        if let Some(executor) = &mut self.hosts[host].executor {
-            executor.running = Some(Run { id, what, success, ends });
-        }
-        if let Some(takes) = takes {
-            self.after(takes, Event::HookEnds { host, run: id });
-        }
-    }
-
-    pub(crate) fn hook_ends(&mut self, host: HostId, run: u64) {
-        let Some(executor) = &self.hosts[host].executor else { return };
-        let Some(running) = executor.running.as_ref().filter(|r| r.id == run) else { return };
-        if let Some(resumes) = self.hosts[host].suspended {
-            return self.after(resumes - self.now, Event::HookEnds { host, run });
-        }
-        // Ended by its limit before it was through: that is a failure.
-        let in_time = running.ends.is_some_and(|ends| ends <= self.now);
-        let success = running.success && in_time;
-        if success && running.what != What::Promote {
-            self.say(Some(host), || "nothing stands".to_owned());
-            self.oracle.effect_ends(self.now, host);
-        }
-        self.executor_input(host, Input::HookEnded(run, success));
-    }
-
-    /// Hooks that would have ended while the host slept end as it wakes.
-    pub(crate) fn hooks_wake(&mut self, host: HostId) {
-        let running = self.hosts[host].executor.as_ref().and_then(|e| e.running.as_ref());
-        if let Some(run) = running.filter(|run| run.ends.is_some_and(|ends| ends <= self.now)) {
-            let run = run.id;
-            self.after(0, Event::HookEnds { host, run });
-        }
-    }
-
     pub(crate) fn arm_executor(&mut self, host: HostId) {
         let here = &mut self.hosts[host];
         let Some(executor) = &mut here.executor else { return };
         let Some(at) = executor.machine.wake().filter(|_| executor.frozen.is_none()) else {
             return;
         };
-        executor.timer += 1;
-        let (life, timer) = (executor.life, executor.timer);
-        let delay = here.clock.real(at.left_until_either(here.clock.read(self.now)));
-        self.after(delay, Event::ExecutorTimer { host, life, timer });
-    }
-
-    pub(crate) fn executor_timer(&mut self, host: HostId, life: u64, timer: u64) {
-        let now = self.hosts[host].clock.read(self.now);
-        let Some(executor) = &mut self.hosts[host].executor else { return };
-        if executor.life == life && executor.timer == timer && executor.frozen.is_none() {
-            executor.machine.handle_timeout(now);
-            self.obey(host);
+        let left = at.left_until_either(here.clock.read(self.now));
+        executor.wake = self.now + here.clock.real(left);
+        if executor.wake < executor.armed {
+            executor.armed = executor.wake;
+            let (life, delay) = (executor.life, executor.wake - self.now);
+            self.after(delay, Event::ExecutorTimer { host, life });
         }
     }
 
+    pub(crate) fn executor_timer(&mut self, host: HostId, life: u64) {
+        let here = &mut self.hosts[host];
+        let Some(executor) = &mut here.executor else { return };
+        if executor.life != life || executor.armed != self.now {
+            return;
+        }
+        executor.armed = Instant::MAX;
+        if executor.frozen.is_some() {
+            return;
+        }
+        if executor.wake > self.now {
+            return self.arm_executor(host);
+        }
+        executor.machine.handle_timeout(here.clock.read(self.now));
+        self.obey(host);
+    }
+
     pub(crate) fn thaw_executor(&mut self, host: HostId) {
-        if self.hosts[host].suspended.is_some() {
+        if self.hosts[host].sleeps.is_some() {
             return;
         }
         let inputs = self.hosts[host].executor.as_mut().and_then(|e| e.frozen.take());

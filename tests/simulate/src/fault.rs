@@ -32,8 +32,12 @@ faults! {
     FreezeElector = "freeze-elector",
     /// SIGSTOP of an executor.
     FreezeExecutor = "freeze-executor",
-    /// A host sleeps.
+    /// A host sleeps: RAW stands still, BOOTTIME goes on.
     Suspend = "suspend",
+    /// A whole host is frozen, its clocks are not.
+    FreezeHost = "freeze-host",
+    /// A virtual machine is paused: neither of its clocks sees it.
+    VmPause = "vm-pause",
     /// SIGKILL of an elector.
     KillElector = "kill-elector",
     /// SIGKILL of an executor.
@@ -52,12 +56,18 @@ faults! {
     Partition = "partition",
     /// Everything takes long for a while.
     Latency = "latency",
+    /// Pre-votes, votes and their answers come late: an attempt wins when another has won already.
+    Straggle = "straggle",
     /// A disk takes long.
     DiskSlow = "disk-slow",
     /// A disk is full.
     DiskFull = "disk-full",
-    /// A disk fails: the elector ends.
+    /// An fsync fails: the elector ends, and nobody knows whether the write landed.
     DiskError = "disk-error",
+    /// A write in whose middle the power goes, or the disk fails, leaves a file that is neither.
+    TornWrite = "torn-write",
+    /// A host loses its power and its disk.
+    Wipe = "wipe",
     /// Elector and executor read each other late.
     ChannelSlow = "channel-slow",
     /// Hooks take long.
@@ -66,6 +76,8 @@ faults! {
     HookFail = "hook-fail",
     /// Hooks hang.
     HookHang = "hook-hang",
+    /// Hooks leave children behind that left their group: to kill them takes longer.
+    HookEscape = "hook-escape",
     /// An operator drains and undrains.
     Drain = "drain",
     /// An operator makes the boss resign.
@@ -76,6 +88,8 @@ faults! {
     Pause = "pause",
     /// An operator ends hold-offs.
     Clear = "clear",
+    /// Several commands, one close upon the other.
+    Flurry = "flurry",
     /// A daemon is stopped in order and started again.
     Leave = "leave",
     /// Hooks of a node are out of order for a while.
@@ -86,7 +100,7 @@ faults! {
 
 /// Which kinds happen.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Faults(u32);
+pub struct Faults(u64);
 
 impl Faults {
     /// A random subset.

@@ -1,7 +1,7 @@
 //! Peace: every fault is undone, every daemon runs, an operator lifts what operators imposed; then
 //! there must be a boss within a bound (protocol.md 9.20), the best that the policy allows.
 
-use election::{Command, Failback, Kind, Phase, ranking};
+use election::{Command, Failback, Kind, Member, NodeId, Phase, ranking};
 
 use crate::fault::Fault;
 use crate::world::{Event, HostId, MILLI, SECOND, World};
@@ -41,10 +41,11 @@ impl World {
     }
 
     fn heal_host(&mut self, host: HostId) {
-        if self.hosts[host].suspended.is_some() {
-            self.hosts[host].suspended = Some(self.now);
-            self.resume(host);
+        if self.hosts[host].sleeps.is_some() {
+            self.hosts[host].sleeps = Some(self.now);
+            self.wake(host);
         }
+        self.repair(host);
         self.hosts[host].disk_delay = 0;
         self.hosts[host].disk_full = false;
         self.hosts[host].channel_delay = 0;
@@ -63,7 +64,7 @@ impl World {
     /// What an operator does after the alarm: ends by hand what still stands, and boots the host.
     fn boot_if_stuck(&mut self, host: HostId) {
         let stuck = self.hosts[host].executor.as_ref().is_some_and(|e| e.machine.is_stuck());
-        if stuck || self.oracle.is_excused(host) {
+        if stuck || self.oracle.has_given_up(host) {
             self.power_off(host);
             self.power_on(host);
         }
@@ -116,7 +117,12 @@ impl World {
             return None;
         }
         let state = &snapshot.state;
-        let best = ranking(&state.members, &state.policy.prefer, |_, m| m.kind == Kind::Voter);
+        // A life that the cluster does not know is not chosen: it has to be re-admitted.
+        let fit = |name: &NodeId, member: &Member| {
+            let known = self.find(name).is_some_and(|host| self.is_intact(host));
+            known && member.kind == Kind::Voter
+        };
+        let best = ranking(&state.members, &state.policy.prefer, fit);
         let may_stay = state.stay || state.policy.failback == Failback::Never;
         (may_stay || best.first() == Some(&&here.name)).then_some(boss)
     }

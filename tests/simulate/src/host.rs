@@ -7,6 +7,7 @@ use crate::clock::Clock;
 use crate::elector::Elector;
 use crate::executor::Executing;
 use crate::fault::Fault;
+use crate::mutants::ShellMutant;
 use crate::world::{CHANNEL, Event, HostId, Instant, MILLI, World};
 
 /// How long systemd needs to notice an end and to kill what is left of it.
@@ -22,6 +23,8 @@ pub(crate) struct Host {
     pub(crate) executor: Option<Executing>,
     /// What is on disk.
     pub(crate) disk: HardState,
+    /// What was there before: the generation that is kept and never used (protocol.md 8).
+    pub(crate) previous: HardState,
     /// Handed to the disk, not yet synced.
     pub(crate) unsynced: Option<HardState>,
     /// A write takes this much longer.
@@ -35,8 +38,12 @@ pub(crate) struct Host {
     pub(crate) marker: Marker,
     /// When D ends for what was being let go when the executor died; real time.
     pub(crate) fence_ends: Option<Instant>,
-    /// Suspended until then.
-    pub(crate) suspended: Option<Instant>,
+    /// The executor is killed as soon as it promotes, if it does so before then.
+    pub(crate) doomed: Instant,
+    /// It does nothing until then.
+    pub(crate) sleeps: Option<Instant>,
+    /// Its state file cannot be believed.
+    pub(crate) torn: bool,
     /// No power: neither is anything started.
     pub(crate) off: bool,
     /// Counts the processes, the hooks and the freezes.
@@ -58,6 +65,7 @@ impl Host {
             clock: Clock::new(index),
             elector: None,
             executor: None,
+            previous: disk.clone(),
             disk,
             unsynced: None,
             disk_delay: 0,
@@ -66,7 +74,9 @@ impl Host {
             channel_busy: (0, 0),
             marker: Marker::Missing,
             fence_ends: None,
-            suspended: None,
+            doomed: 0,
+            sleeps: None,
+            torn: false,
             off: false,
             lives: 0,
         }
@@ -100,20 +110,12 @@ impl World {
         }
     }
 
-    /// A write that was under way is on disk, or it is not.
     fn end_elector(&mut self, host: HostId) {
-        self.hosts[host].elector = None;
-        if let Some(unsynced) = self.hosts[host].unsynced.take()
-            && self.random.chance(50)
-        {
-            self.lands(host, unsynced);
+        if self.hosts[host].elector.take().is_some() {
+            self.oracle.elector_ends(host);
         }
+        self.settle_write(host);
         self.disconnect_all(host);
-    }
-
-    pub(crate) fn lands(&mut self, host: HostId, hard: HardState) {
-        self.oracle.written(host, &self.hosts[host].disk, &hard);
-        self.hosts[host].disk = hard;
     }
 
     /// SIGKILL of the executor: the elector ends with it, systemd cleans up and starts both again.
@@ -126,6 +128,7 @@ impl World {
         let fence_ends = here.executor.as_ref().and_then(Executing::fence_limit);
         let fence_ends = fence_ends.map(|limit| self.now + limit.left_until_either(now).as_nanos());
         self.hosts[host].fence_ends = fence_ends;
+        self.oracle.permit_ends(host, now);
         self.end_processes(host);
         self.after(NOTICE, Event::CleanUp { host });
     }
@@ -137,13 +140,18 @@ impl World {
 
     /// The host's power is gone, with everything in its memory.
     pub(crate) fn power_off(&mut self, host: HostId) {
+        self.may_tear(host);
         self.end_processes(host);
         self.hosts[host].marker = Marker::Missing;
         self.hosts[host].off = true;
-        if self.hosts[host].suspended.take().is_some() {
-            self.hosts[host].clock.stop_raw(self.now, false);
-        }
-        self.oracle.effect_ends(self.now, host);
+        self.hosts[host].wakes_up(self.now);
+        self.effect_ends(host);
+        self.oracle.power_is_gone(host);
+    }
+
+    pub(crate) fn effect_ends(&mut self, host: HostId) {
+        let here = self.hosts[host].clock.read(self.now);
+        self.oracle.effect_ends(self.now, here, host);
     }
 
     pub(crate) fn power_on(&mut self, host: HostId) {
@@ -196,7 +204,7 @@ impl World {
                 Marker::Missing | Marker::Unreadable => Epoch::default(),
             };
             self.hosts[host].marker = Marker::Idle { epoch };
-            self.oracle.effect_ends(self.now, host);
+            self.effect_ends(host);
         } else {
             // The alarm of a clean-up that failed: outside the promise.
             self.oracle.excuse(host);
@@ -205,7 +213,11 @@ impl World {
     }
 
     pub(crate) fn freeze_elector(&mut self, host: HostId) {
-        if let Some(elector) = &mut self.hosts[host].elector {
+        let here = &mut self.hosts[host];
+        if let Some(elector) = &mut here.elector {
+            if self.shell == Some(ShellMutant::CachedNow) && elector.frozen.is_none() {
+                elector.cached = Some(here.clock.read(self.now));
+            }
             elector.frozen.get_or_insert_default();
         }
     }
@@ -213,7 +225,14 @@ impl World {
     pub(crate) fn freeze_executor(&mut self, host: HostId) {
         let freeze = self.hosts[host].next_life();
         // D covers the watchdog's time, the kill, the clean-up and the urgent hooks.
-        let patience = self.settings.timing.fence.part(4).as_nanos();
+        let mut patience = self.settings.timing.fence.part(4).as_nanos();
+        let here = &self.hosts[host];
+        if let Some(limit) = here.executor.as_ref().and_then(Executing::fence_limit) {
+            // At expiry it is set once, to the rest of D less the clean-up (section 4).
+            let left = here.clock.real(limit.left_until_either(here.clock.read(self.now)));
+            let clean_up = self.settings.escalation.as_nanos() + 2 * NOTICE;
+            patience = patience.min(left.saturating_sub(clean_up));
+        }
         if let Some(executor) = &mut self.hosts[host].executor
             && executor.frozen.is_none()
         {
@@ -231,43 +250,10 @@ impl World {
             .executor
             .as_ref()
             .is_some_and(|e| e.life == life && e.frozen.is_some() && e.freeze == freeze);
-        if hangs && here.suspended.is_none() {
+        if hangs && here.sleeps.is_none() {
             self.say(Some(host), || "watchdog".to_owned());
             self.kill_executor(host);
         }
-    }
-
-    /// The host sleeps: RAW stands still, BOOTTIME goes on.
-    pub(crate) fn suspend(&mut self, host: HostId, span: u64) {
-        if self.hosts[host].suspended.is_some() || self.hosts[host].off {
-            return;
-        }
-        self.hosts[host].clock.stop_raw(self.now, true);
-        self.hosts[host].suspended = Some(self.now + span);
-        self.freeze_elector(host);
-        if let Some(executor) = &mut self.hosts[host].executor {
-            executor.frozen.get_or_insert_default();
-            executor.freeze = 0;
-        }
-        self.oracle.suspended(host);
-        self.after(span, Event::Resume { host });
-    }
-
-    pub(crate) fn resume(&mut self, host: HostId) {
-        if self.hosts[host].suspended.is_none_or(|until| until > self.now) {
-            return;
-        }
-        self.hosts[host].suspended = None;
-        self.hosts[host].clock.stop_raw(self.now, false);
-        let timing = self.settings.timing;
-        // What protocol.md 7 allows after a thaw: the rest of a lease, and D.
-        let until = self.now + timing.lease.plus(timing.fence).as_nanos();
-        self.oracle.resumed(host, until);
-        self.after(until - self.now, Event::Judge);
-        self.say(Some(host), || "wakes".to_owned());
-        self.hooks_wake(host);
-        self.thaw_executor(host);
-        self.thaw_elector(host);
     }
 
     /// How urgent or graceful demote hooks go: how long, and whether they succeed; None hangs.

@@ -42,7 +42,16 @@ impl World {
                 Fault::Duplicate => self.network.duplicate = random.between(1, 25),
                 Fault::Reorder => self.network.reorder = random.between(1, 15),
                 Fault::Rates => self.draw_rates(),
-                Fault::HookSlow | Fault::HookFail | Fault::HookHang | Fault::DiskError => {}
+                Fault::Straggle => {
+                    let attempt = self.settings.timing.attempt().as_nanos();
+                    self.network.straggle = random.between(attempt / 4, attempt);
+                }
+                Fault::DiskError => self.disk_errors = random.between(1, 6),
+                Fault::HookSlow
+                | Fault::HookFail
+                | Fault::HookHang
+                | Fault::HookEscape
+                | Fault::TornWrite => {}
                 _ => {
                     let pause = self.inject.pause(fault);
                     self.after(pause, Event::Fault(fault));
@@ -92,11 +101,19 @@ impl World {
                 self.freeze_executor(host);
                 self.after(lasts, Event::Undo(fault, host, other));
             }
-            Fault::Suspend => self.suspend(host, lasts + MILLI),
+            Fault::Suspend | Fault::FreezeHost | Fault::VmPause => {
+                self.sleep(host, lasts + MILLI, fault);
+            }
             Fault::KillElector => self.kill_elector(host),
+            Fault::KillExecutor if other.is_multiple_of(3) => {
+                self.hosts[host].doomed = self.now + lasts;
+            }
             Fault::KillExecutor => self.kill_executor(host),
-            Fault::Power => {
+            Fault::Power | Fault::Wipe => {
                 self.power_off(host);
+                if fault == Fault::Wipe {
+                    self.wipe(host);
+                }
                 self.after(lasts, Event::Undo(fault, host, other));
             }
             Fault::Latency => {
@@ -112,10 +129,33 @@ impl World {
                 self.after(lasts, Event::Undo(fault, host, other));
             }
             Fault::ChannelSlow => {
-                self.hosts[host].channel_delay = lasts / 4;
+                // Around a lease: what is older than a permit is then still on its way.
+                let lease = self.settings.timing.lease.as_nanos();
+                let most = self.inject.random(fault).between(lease / 4, 6 * lease);
+                self.hosts[host].channel_delay = most;
                 self.after(lasts, Event::Undo(fault, host, other));
             }
+            Fault::Flurry => self.flurry(host, other),
             _ => self.operate(fault, host, other, lasts),
+        }
+    }
+
+    fn flurry(&mut self, host: HostId, other: HostId) {
+        let orders = [
+            Fault::Drain,
+            Fault::Resign,
+            Fault::Switchover,
+            Fault::Pause,
+            Fault::Clear,
+            Fault::Ready,
+            Fault::Leave,
+        ];
+        let random = self.inject.random(Fault::Flurry);
+        let chosen: Vec<_> = (0..random.between(2, 6))
+            .map(|_| (orders[random.below(orders.len())], random.between(0, 60 * MILLI)))
+            .collect();
+        for (fault, delay) in chosen {
+            self.after(delay, Event::Order { fault, host, other });
         }
     }
 
@@ -130,7 +170,10 @@ impl World {
         self.arm_executor(host);
     }
 
-    fn operate(&mut self, fault: Fault, host: HostId, other: HostId, lasts: u64) {
+    pub(crate) fn operate(&mut self, fault: Fault, host: HostId, other: HostId, lasts: u64) {
+        if self.healing {
+            return;
+        }
         let leader = self.leader();
         let name = self.hosts[other].name.clone();
         let force = self.inject.random(fault).chance(30);
@@ -174,7 +217,7 @@ impl World {
             Fault::OneWay => return self.heal_cut(host, other),
             Fault::FreezeElector => return self.thaw_elector(host),
             Fault::FreezeExecutor => return self.thaw_executor(host),
-            Fault::Power => return self.power_on(host),
+            Fault::Power | Fault::Wipe => return self.power_on(host),
             Fault::Latency => return self.network.latency = 0,
             Fault::ChannelSlow => return self.hosts[host].channel_delay = 0,
             Fault::DiskSlow => return self.hosts[host].disk_delay = 0,

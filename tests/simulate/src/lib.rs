@@ -3,28 +3,35 @@
 //! minute of faults, judged outside the nodes, is followed by peace, in which a boss must appear.
 //!
 //! Reading order: `world` (events), `fault` and `inject` (what goes wrong), `elector`, `executor`,
-//! `host`, `network` (what reacts), `oracle` (what must hold), `heal` (what must come back).
+//! `hooks`, `host`, `disk`, `sleep`, `network` (what reacts), `oracle` (what must hold), `heal` (what
+//! must come back), `mutants` (what is broken on purpose).
 #![forbid(unsafe_code)]
 
 mod clock;
+mod disk;
+mod draw;
 mod elector;
 mod executor;
 mod fault;
 mod heal;
+mod hooks;
 mod host;
 mod inject;
+mod mutants;
 mod network;
 mod oracle;
+mod queue;
 mod random;
+mod rules;
+mod sleep;
 mod summary;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use election::Mutant;
-
 pub use fault::{Fault, Faults};
-pub use summary::{MUST_BE_EXERCISED, Summary};
+pub use mutants::{Broken, ShellMutant};
+pub use summary::Summary;
 
 use random::Random;
 use world::{Log, World};
@@ -61,13 +68,13 @@ pub fn faults_of(seed: u64) -> Faults {
 }
 
 /// Runs one world to its end, or to its first violation. A panic of a node is one too.
-pub fn run(seed: u64, faults: Faults, mutant: Option<Mutant>, tell: Tell) -> Outcome {
+pub fn run(seed: u64, faults: Faults, broken: Broken, tell: Tell) -> Outcome {
     let log = match tell {
         Tell::Nothing => Log::Silent,
         Tell::Print => Log::Print,
         Tell::Keep => Log::Keep(String::new()),
     };
-    let mut world = World::new(seed, faults, mutant, log);
+    let mut world = World::new(seed, faults, broken, log);
     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| world.run())) {
         let text = panic.downcast_ref::<String>().cloned();
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
@@ -85,13 +92,13 @@ pub fn run(seed: u64, faults: Faults, mutant: Option<Mutant>, tell: Tell) -> Out
 }
 
 /// Leaves out each kind of fault that is not needed for `seed` to fail.
-pub fn shrink(seed: u64, mutant: Option<Mutant>) -> Faults {
+pub fn shrink(seed: u64, broken: Broken) -> Faults {
     let mut needed = faults_of(seed);
     loop {
         let before = needed;
         for fault in before.iter() {
             let fewer = needed.without(fault);
-            if run(seed, fewer, mutant, Tell::Nothing).violation.is_some() {
+            if run(seed, fewer, broken, Tell::Nothing).violation.is_some() {
                 needed = fewer;
             }
         }

@@ -1,15 +1,15 @@
 //! Runs many worlds, replays one, or shows which broken rules the oracle notices.
 
+mod many;
+mod mutation;
+
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use anyhow::{Context, bail};
 use clap::Parser;
-use election::Mutant;
-use simulate::{Fault, Faults, Outcome, Summary, Tell, faults_of, run, shrink};
+use simulate::{Broken, Fault, Faults, Outcome, Tell, faults_of, run, shrink};
 
 /// Below this many worlds a rule may stay unused by chance.
 const ENOUGH_FOR_EVERY_RULE: u64 = 200;
@@ -35,12 +35,15 @@ struct Arguments {
     /// Break this rule.
     #[arg(long)]
     mutant: Option<String>,
-    /// Break every rule, one after the other.
+    /// Break every rule, one after the other; fails if one that should be noticed is not.
     #[arg(long)]
     mutants: bool,
     /// How long each broken rule may take to be noticed, in seconds.
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value_t = 60)]
     patience: u64,
+    /// Stop after so many seconds, whatever is left.
+    #[arg(long)]
+    seconds: Option<u64>,
     /// Where the event log of a failure goes.
     #[arg(long, default_value = ".")]
     logs: PathBuf,
@@ -48,22 +51,27 @@ struct Arguments {
 
 fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
-    let mutant = arguments.mutant.as_deref().map(find_mutant).transpose()?;
+    let broken = arguments.mutant.as_deref().map_or(Ok(Broken::Nothing), find_mutant)?;
     if let Some(seed) = arguments.replay {
-        return replay(seed, &arguments.without, mutant);
+        return replay(seed, &arguments.without, broken);
     }
     // A panic of a node is a violation, told with its seed.
     std::panic::set_hook(Box::new(|_| {}));
     if arguments.mutants {
-        return Ok(try_mutants(&arguments));
+        return Ok(mutation::try_all(&arguments));
     }
+    search(&arguments, broken)
+}
+
+fn search(arguments: &Arguments, broken: Broken) -> anyhow::Result<ExitCode> {
     let begun = SystemTime::now();
-    let deadline = None;
-    let (summary, failure) = run_many(&arguments, mutant, deadline);
+    let Arguments { from, seeds, seconds, .. } = *arguments;
+    let worlds = many::Worlds { broken, from, seeds, seconds, tells: true };
+    let (summary, failure) = worlds.run(arguments.threads);
     let seconds = begun.elapsed().unwrap_or_default().as_secs_f64();
     println!("{summary}\nworlds per second {:.1}", summary.worlds as f64 / seconds);
     if let Some(outcome) = failure {
-        tell_failure(&arguments, &outcome, mutant)?;
+        tell_failure(arguments, &outcome, broken)?;
         return Ok(ExitCode::FAILURE);
     }
     let missing = summary.missing();
@@ -74,13 +82,13 @@ fn main() -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn find_mutant(name: &str) -> anyhow::Result<Mutant> {
-    let found = Mutant::ALL.iter().find(|mutant| mutant.name() == name);
-    let names = || Mutant::ALL.iter().map(|m| m.name()).collect::<Vec<_>>().join(", ");
-    found.copied().with_context(|| format!("no mutant {name}; there are {}", names()))
+fn find_mutant(name: &str) -> anyhow::Result<Broken> {
+    let names = || Broken::all().map(Broken::name).collect::<Vec<_>>().join(", ");
+    let found = Broken::all().find(|broken| broken.name() == name);
+    found.with_context(|| format!("no mutant {name}; there are {}", names()))
 }
 
-fn replay(seed: u64, without: &[String], mutant: Option<Mutant>) -> anyhow::Result<ExitCode> {
+fn replay(seed: u64, without: &[String], broken: Broken) -> anyhow::Result<ExitCode> {
     let mut faults: Faults = faults_of(seed);
     for name in without {
         let Some(fault) = Fault::ALL.iter().find(|fault| fault.name() == name) else {
@@ -88,57 +96,17 @@ fn replay(seed: u64, without: &[String], mutant: Option<Mutant>) -> anyhow::Resu
         };
         faults = faults.without(*fault);
     }
-    let outcome = run(seed, faults, mutant, Tell::Print);
+    let outcome = run(seed, faults, broken, Tell::Print);
     println!("{}", outcome.summary);
     Ok(if outcome.violation.is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// The worlds, on as many threads as asked for, until one fails or the deadline.
-fn run_many(
-    arguments: &Arguments,
-    mutant: Option<Mutant>,
-    deadline: Option<SystemTime>,
-) -> (Summary, Option<Outcome>) {
-    let next = AtomicU64::new(arguments.from);
-    let end = arguments.from.saturating_add(arguments.seeds);
-    let failed = AtomicBool::new(false);
-    let total: Mutex<(Summary, Option<Outcome>)> = Mutex::default();
-    std::thread::scope(|scope| {
-        for _ in 0..arguments.threads.max(1) {
-            scope.spawn(|| {
-                while !failed.load(Ordering::Relaxed)
-                    && deadline.is_none_or(|deadline| SystemTime::now() < deadline)
-                {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= end {
-                        break;
-                    }
-                    let outcome = run(seed, faults_of(seed), mutant, Tell::Nothing);
-                    let mut total = total.lock().expect("no thread panics while it adds");
-                    total.0.add(&outcome.summary);
-                    // The lowest seed, whichever thread is faster.
-                    let earlier = total.1.as_ref().is_none_or(|first| seed < first.seed);
-                    if outcome.violation.is_some() && earlier {
-                        failed.store(true, Ordering::Relaxed);
-                        total.1 = Some(outcome);
-                    }
-                }
-            });
-        }
-    });
-    total.into_inner().expect("no thread panics while it adds")
-}
-
-fn tell_failure(
-    arguments: &Arguments,
-    outcome: &Outcome,
-    mutant: Option<Mutant>,
-) -> anyhow::Result<()> {
+fn tell_failure(arguments: &Arguments, outcome: &Outcome, broken: Broken) -> anyhow::Result<()> {
     let seed = outcome.seed;
     let all = faults_of(seed);
-    let needed = shrink(seed, mutant);
+    let needed = shrink(seed, broken);
     let without: Vec<_> = all.iter().filter(|f| !needed.has(*f)).map(Fault::name).collect();
-    let shrunk = run(seed, needed, mutant, Tell::Keep);
+    let shrunk = run(seed, needed, broken, Tell::Keep);
     let path = arguments.logs.join(format!("simulate-{seed}.log"));
     std::fs::write(&path, &shrunk.story)
         .with_context(|| format!("cannot write {}", path.display()))?;
@@ -151,9 +119,9 @@ fn tell_failure(
         command.push_str(" --without ");
         command.push_str(&without.join(","));
     }
-    if let Some(mutant) = mutant {
+    if broken != Broken::Nothing {
         command.push_str(" --mutant ");
-        command.push_str(mutant.name());
+        command.push_str(broken.name());
     }
     println!("replay: {command}\nlog: {}", path.display());
     Ok(())
@@ -165,31 +133,4 @@ fn commit() -> String {
         |_| "unknown".to_owned(),
         |output| String::from_utf8_lossy(&output.stdout).trim().to_owned(),
     )
-}
-
-fn try_mutants(arguments: &Arguments) -> ExitCode {
-    let mut survivors = Vec::new();
-    for mutant in Mutant::ALL {
-        let deadline = SystemTime::now() + Duration::from_secs(arguments.patience);
-        let (summary, failure) = run_many(arguments, Some(*mutant), Some(deadline));
-        if let Some(outcome) = failure {
-            println!(
-                "{:28} caught after {} worlds, seed {}: {}",
-                mutant.name(),
-                summary.worlds,
-                outcome.seed,
-                outcome.violation.unwrap_or_default()
-            );
-        } else {
-            println!("{:28} not noticed in {} worlds", mutant.name(), summary.worlds);
-            survivors.push(mutant.name());
-        }
-    }
-    println!(
-        "{} of {} caught by the oracle; the scripts of election/tests catch the rest: {}",
-        Mutant::ALL.len() - survivors.len(),
-        Mutant::ALL.len(),
-        survivors.join(", ")
-    );
-    ExitCode::SUCCESS
 }

@@ -1,7 +1,7 @@
 //! The network: cuts in one direction or both, delays, loss, doubles and overtaking. Streams are
 //! treated as badly as datagrams, except that what is lost there comes late instead.
 
-use election::{Envelope, NodeId};
+use election::{Envelope, Message, NodeId};
 
 use crate::fault::Fault;
 use crate::world::{CLUSTER, Event, HostId, MILLI, World};
@@ -19,6 +19,8 @@ pub(crate) struct Network {
     pub(crate) reorder: u64,
     /// What a message takes at most, on top.
     pub(crate) latency: u64,
+    /// What pre-votes, votes and their answers take at most, on top.
+    pub(crate) straggle: u64,
 }
 
 impl Network {
@@ -32,6 +34,7 @@ impl Network {
             duplicate: 0,
             reorder: 0,
             latency: 0,
+            straggle: 0,
         }
     }
 
@@ -53,10 +56,21 @@ impl Network {
     }
 }
 
+fn is_of_an_election(message: &Message) -> bool {
+    matches!(
+        message,
+        Message::PreVote { .. }
+            | Message::PreVoteReply { .. }
+            | Message::Vote { .. }
+            | Message::VoteReply { .. }
+    )
+}
+
 impl World {
     pub(crate) fn send(&mut self, from: HostId, to: &NodeId, envelope: Envelope) {
         let Some(to) = self.find(to) else { return };
-        self.oracle.sends(from, to, &envelope, &self.hosts);
+        let waited = self.freed || self.hosts[from].unsynced.is_some();
+        self.oracle.sends(from, &envelope, &self.hosts, (self.now, waited));
         if !self.network.is_connected(from, to) || self.network.is_cut(from, to) {
             return;
         }
@@ -66,6 +80,9 @@ impl World {
         let mut delay = self.random.between(MILLI / 5, MILLI);
         if self.network.latency > 0 {
             delay += self.random.skewed(self.network.latency);
+        }
+        if self.network.straggle > 0 && is_of_an_election(&envelope.message) {
+            delay += self.random.between(0, self.network.straggle);
         }
         if self.network.loss > 0 && self.random.chance(self.network.loss) {
             if envelope.message.is_datagram() {
@@ -78,19 +95,19 @@ impl World {
         }
         if self.network.duplicate > 0 && self.random.chance(self.network.duplicate) {
             let again = delay + self.random.skewed(2_000 * MILLI);
-            let envelope = Box::new(envelope.clone());
+            let envelope = envelope.clone();
             self.after(again, Event::Deliver { from, to, life, envelope });
         }
-        self.after(delay, Event::Deliver { from, to, life, envelope: Box::new(envelope) });
+        self.after(delay, Event::Deliver { from, to, life, envelope });
     }
 
     /// A connection does not outlive the process that it leads to.
-    pub(crate) fn deliver(&mut self, from: HostId, to: HostId, life: u64, envelope: &Envelope) {
+    pub(crate) fn deliver(&mut self, from: HostId, to: HostId, life: u64, envelope: Envelope) {
         if !self.hosts[to].elector_lives(life) || self.network.is_cut(from, to) {
             return;
         }
         debug_assert_eq!(envelope.cluster, CLUSTER);
-        self.message(to, envelope);
+        self.message(to, from, envelope);
     }
 
     /// Cuts add up, so that one fault does not heal another's.
@@ -123,7 +140,8 @@ impl World {
             }
         }
         let network = &mut self.network;
-        (network.loss, network.duplicate, network.reorder, network.latency) = (0, 0, 0, 0);
+        (network.loss, network.duplicate, network.reorder) = (0, 0, 0);
+        (network.latency, network.straggle) = (0, 0);
     }
 
     pub(crate) fn connect_all(&mut self, host: HostId) {

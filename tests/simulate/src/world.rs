@@ -1,21 +1,21 @@
 //! One simulated cluster: hosts, a network and one heap of events. Nothing here reads a clock or
 //! runs beside anything else; the same seed gives the same world.
 
-use std::cmp::Ordering;
-use std::collections::BinaryHeap;
 use std::fmt::Write as _;
-use std::net::{Ipv4Addr, SocketAddr};
 
 use election::{
-    Act, Address, ClusterId, ClusterState, Criterion, Envelope, Failback, HardState, Incarnation,
-    Kind, Marker, Member, Members, Mutant, NodeId, Policy, Profile, Span, Timing, Word,
+    Act, ClusterId, ClusterState, Criterion, Envelope, Epoch, Failback, Marker, Mutant, NodeId,
+    Span, Timing, Word,
 };
 
+use crate::draw::{LETTERS, NAMES, draw_hosts, draw_settings};
 use crate::fault::{Fault, Faults};
 use crate::host::Host;
 use crate::inject::Injector;
+use crate::mutants::{Broken, ShellMutant};
 use crate::network::Network;
 use crate::oracle::Oracle;
+use crate::queue::Queue;
 use crate::random::Random;
 
 /// Real time in nanoseconds since the world began.
@@ -30,58 +30,106 @@ pub(crate) const CLUSTER: ClusterId = ClusterId(0xb055);
 pub(crate) const CHANNEL: u64 = MILLI / 20;
 /// How long faults happen.
 const SAFETY: u64 = 60 * SECOND;
-/// More events than this in one world are a loop.
-const MOST_EVENTS: u64 = 4_000_000;
 const STREAM_WORLD: u64 = 1_000;
 
 /// What is to happen.
 pub(crate) enum Event {
-    Deliver { from: HostId, to: HostId, life: u64, envelope: Box<Envelope> },
-    ElectorTimer { host: HostId, life: u64, timer: u64 },
-    ExecutorTimer { host: HostId, life: u64, timer: u64 },
-    Act { host: HostId, life: u64, from: u64, act: Box<Act> },
-    ChannelClosed { host: HostId, life: u64 },
-    Word { host: HostId, life: u64, word: Word },
-    DiskWritten { host: HostId, life: u64, generation: u64 },
-    MarkerWritten { host: HostId, life: u64, marker: Marker },
-    HookEnds { host: HostId, run: u64 },
-    StartElector { host: HostId, executor: u64 },
-    StartExecutor { host: HostId },
-    CleanUp { host: HostId },
-    CleanedUp { host: HostId, success: bool },
-    Watchdog { host: HostId, life: u64, freeze: u64 },
-    Connect { a: HostId, b: HostId },
-    Resume { host: HostId },
+    Deliver {
+        from: HostId,
+        to: HostId,
+        life: u64,
+        envelope: Envelope,
+    },
+    ElectorTimer {
+        host: HostId,
+        life: u64,
+    },
+    ExecutorTimer {
+        host: HostId,
+        life: u64,
+    },
+    Act {
+        host: HostId,
+        life: u64,
+        from: u64,
+        act: Box<Act>,
+    },
+    ChannelClosed {
+        host: HostId,
+        life: u64,
+    },
+    Word {
+        host: HostId,
+        life: u64,
+        word: Word,
+    },
+    DiskWritten {
+        host: HostId,
+        life: u64,
+        generation: u64,
+    },
+    SaysWritten {
+        host: HostId,
+        life: u64,
+        generation: u64,
+    },
+    MarkerWritten {
+        host: HostId,
+        life: u64,
+        marker: Marker,
+    },
+    HookEnds {
+        host: HostId,
+        run: u64,
+    },
+    StartElector {
+        host: HostId,
+        executor: u64,
+    },
+    StartExecutor {
+        host: HostId,
+    },
+    CleanUp {
+        host: HostId,
+    },
+    CleanedUp {
+        host: HostId,
+        success: bool,
+    },
+    Watchdog {
+        host: HostId,
+        life: u64,
+        freeze: u64,
+    },
+    KillExecutor {
+        host: HostId,
+        life: u64,
+    },
+    Connect {
+        a: HostId,
+        b: HostId,
+    },
+    Wake {
+        host: HostId,
+    },
     Judge,
+    /// 9.7, for as long as this effect stands.
+    Look {
+        host: HostId,
+        epoch: Epoch,
+    },
+    /// An operator puts a torn state directory right.
+    Repair {
+        host: HostId,
+    },
+    /// An operator's command that follows another closely.
+    Order {
+        fault: Fault,
+        host: HostId,
+        other: HostId,
+    },
     Fault(Fault),
     Undo(Fault, HostId, HostId),
-}
-
-struct Due {
-    at: Instant,
-    number: u64,
-    event: Event,
-}
-
-impl PartialEq for Due {
-    fn eq(&self, other: &Self) -> bool {
-        self.number == other.number
-    }
-}
-
-impl Eq for Due {}
-
-impl PartialOrd for Due {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Due {
-    /// The heap gives the largest: the earliest is.
-    fn cmp(&self, other: &Self) -> Ordering {
-        (other.at, other.number).cmp(&(self.at, self.number))
-    }
 }
 
 /// Where the story of a world goes.
@@ -105,9 +153,11 @@ pub(crate) struct Settings {
 /// A cluster.
 pub(crate) struct World {
     pub(crate) now: Instant,
-    heap: BinaryHeap<Due>,
-    number: u64,
+    queue: Queue,
     pub(crate) hosts: Vec<Host>,
+    letters: [HostId; LETTERS],
+    /// What the configuration says.
+    pub(crate) unborn: ClusterState,
     pub(crate) settings: Settings,
     pub(crate) network: Network,
     pub(crate) oracle: Oracle,
@@ -115,32 +165,42 @@ pub(crate) struct World {
     pub(crate) random: Random,
     pub(crate) faults: Faults,
     pub(crate) mutant: Option<Mutant>,
+    pub(crate) shell: Option<ShellMutant>,
+    pub(crate) wiped: u64,
+    /// How many fsyncs in a hundred fail.
+    pub(crate) disk_errors: u64,
     pub(crate) log: Log,
     /// Faults are over.
     pub(crate) healing: bool,
+    /// What a write has just freed goes out.
+    pub(crate) freed: bool,
 }
 
 impl World {
-    pub(crate) fn new(seed: u64, faults: Faults, mutant: Option<Mutant>, log: Log) -> Self {
+    pub(crate) fn new(seed: u64, faults: Faults, broken: Broken, log: Log) -> Self {
         let mut random = Random::new(seed, STREAM_WORLD);
         let settings = draw_settings(&mut random);
         let (hosts, state) = draw_hosts(&mut random, &settings);
-        let voters = state.members.quorum();
         let count = hosts.len();
         let mut world = Self {
             now: 0,
-            heap: BinaryHeap::new(),
-            number: 0,
+            queue: Queue::new(),
             hosts,
-            settings,
+            letters: letters(),
+            unborn: state.clone(),
             network: Network::new(count),
-            oracle: Oracle::new(count, voters),
+            oracle: Oracle::new(count, &state, faults.has(Fault::Jumps)),
+            settings,
             inject: Injector::new(seed),
             random,
             faults,
-            mutant,
+            mutant: broken.core(),
+            shell: broken.shell(),
+            wiped: 0,
+            disk_errors: 0,
             log,
             healing: false,
+            freed: false,
         };
         let timing = world.settings.timing;
         world.say(None, || {
@@ -171,30 +231,34 @@ impl World {
     }
 
     pub(crate) fn run_until(&mut self, end: Instant) {
-        while self.oracle.violation.is_none() && self.heap.peek().is_some_and(|due| due.at <= end) {
-            let Some(due) = self.heap.pop() else { break };
-            self.now = due.at;
-            self.happen(due.event);
-            assert!(self.number < MOST_EVENTS, "this world never ends: {MOST_EVENTS} events");
+        while self.oracle.violation.is_none()
+            && let Some((at, event)) = self.queue.pop(end)
+        {
+            self.now = at;
+            self.happen(event);
         }
-        self.now = self.now.max(end);
+        if self.oracle.violation.is_none() {
+            self.now = self.now.max(end);
+        }
     }
 
     pub(crate) fn after(&mut self, delay: u64, event: Event) {
-        self.number += 1;
-        self.heap.push(Due { at: self.now + delay, number: self.number, event });
+        self.queue.push(self.now + delay, event);
     }
 
     fn happen(&mut self, event: Event) {
         match event {
-            Event::Deliver { from, to, life, envelope } => self.deliver(from, to, life, &envelope),
-            Event::ElectorTimer { host, life, timer } => self.elector_timer(host, life, timer),
-            Event::ExecutorTimer { host, life, timer } => self.executor_timer(host, life, timer),
+            Event::Deliver { from, to, life, envelope } => self.deliver(from, to, life, envelope),
+            Event::ElectorTimer { host, life } => self.elector_timer(host, life),
+            Event::ExecutorTimer { host, life } => self.executor_timer(host, life),
             Event::Act { host, life, from, act } => self.executor_hears(host, life, from, *act),
             Event::ChannelClosed { host, life } => self.channel_closed(host, life),
             Event::Word { host, life, word } => self.elector_hears(host, life, word),
             Event::DiskWritten { host, life, generation } => {
                 self.disk_written(host, life, generation);
+            }
+            Event::SaysWritten { host, life, generation } => {
+                self.says_written(host, life, generation);
             }
             Event::MarkerWritten { host, life, marker } => self.marker_written(host, life, marker),
             Event::HookEnds { host, run } => self.hook_ends(host, run),
@@ -203,9 +267,17 @@ impl World {
             Event::CleanUp { host } => self.clean_up(host),
             Event::CleanedUp { host, success } => self.cleaned_up(host, success),
             Event::Watchdog { host, life, freeze } => self.watchdog(host, life, freeze),
+            Event::KillExecutor { host, life } => {
+                if self.hosts[host].executor_lives(life) {
+                    self.kill_executor(host);
+                }
+            }
             Event::Connect { a, b } => self.connect(a, b),
-            Event::Resume { host } => self.resume(host),
-            Event::Judge => self.oracle.judge(self.now),
+            Event::Wake { host } => self.wake(host),
+            Event::Judge => self.oracle.judge(self.now, &self.hosts),
+            Event::Look { host, epoch } => self.look(host, epoch),
+            Event::Repair { host } => self.repair(host),
+            Event::Order { fault, host, other } => self.operate(fault, host, other, 2 * SECOND),
             Event::Fault(fault) => self.strike(fault),
             Event::Undo(fault, a, b) => self.undo(fault, a, b),
         }
@@ -228,75 +300,20 @@ impl World {
     }
 }
 
-/// One letter apart, so that lines are told apart at a glance.
-const NAMES: [&str; 9] =
-    ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "hector", "theta", "iota"];
-
-fn draw_settings(random: &mut Random) -> Settings {
-    let profile = [Profile::Lan, Profile::Lan, Profile::Lan, Profile::Fast, Profile::Vm];
-    let mut timing = Timing::of(profile[random.below(5)]);
-    if timing.profile == Profile::Lan && random.chance(50) {
-        timing.fence = Span::from_millis(random.between(150, 800));
-    }
-    if random.chance(30) {
-        timing.heartbeat = timing.lease.part(random.between(4, 8));
-    }
-    let escalation = if random.chance(50) { timing.fence.part(4) } else { Span::ZERO };
-    let prefer = match random.below(3) {
-        0 => vec![Criterion::Priority, Criterion::Oldest],
-        1 => vec![Criterion::HighestAddress],
-        _ => vec![Criterion::Name],
-    };
-    let failback = if random.chance(50) {
-        Failback::After(Span::from_millis(random.between(100, 5_000)))
-    } else {
-        Failback::Never
-    };
-    let hooks_timeout = Span::from_millis(random.between(500, 4_000));
-    Settings { timing, hooks_timeout, escalation, prefer, failback }
-}
-
-fn draw_hosts(random: &mut Random, settings: &Settings) -> (Vec<Host>, ClusterState) {
-    let count = [1, 2, 3, 3, 3, 3, 5, 5, 7, 9][random.below(10)];
-    let members = (0_u8..).zip(0..count).map(|(number, index)| {
-        let kind = match random.below(10) {
-            0 | 1 if index > 0 && count > 2 => Kind::Witness,
-            2 if index > 0 && count > 3 => Kind::Observer,
-            _ => Kind::Voter,
-        };
-        let address = SocketAddr::from((Ipv4Addr::new(10, 0, 0, number + 1), 7400));
-        let member = Member {
-            address: Address::Ip(address),
-            kind,
-            priority: [100, 100, 200, 50][random.below(4)],
-            incarnation: None,
-            joined: u32::from(number),
-            drained: None,
-        };
-        (NodeId::new(NAMES[index]), member)
-    });
-    let members = Members::new(members).expect("one voter, and no name twice");
-    let policy = Policy {
-        prefer: settings.prefer.clone(),
-        failback: settings.failback,
-        hold_off: Span::from_millis(random.between(200, 5_000)),
-    };
-    let state = ClusterState::unborn(members, settings.timing, policy);
-    let hosts = (0..count).map(|index| {
-        let incarnation = Incarnation((index as u128 + 1) << 96);
-        let kind = state.members.find(&NodeId::new(NAMES[index])).map(|m| m.kind);
-        let kind = kind.unwrap_or(Kind::Observer);
-        Host::new(index, NAMES[index], kind, incarnation, HardState::unborn(state.clone()))
-    });
-    (hosts.collect(), state)
-}
-
 impl World {
-    /// The index of a member: what the hot path uses instead of the name.
+    /// The index of a member: no two names begin with the same letter.
     pub(crate) fn find(&self, name: &NodeId) -> Option<HostId> {
-        let first = |text: &str| text.as_bytes().first().copied();
-        self.hosts.iter().position(|host| {
-            first(host.name.as_str()) == first(name.as_str()) && host.name == *name
-        })
+        let first = name.as_str().as_bytes().first()?;
+        let host = self.letters[usize::from(first.wrapping_sub(b'a')) % LETTERS];
+        debug_assert!(host >= self.hosts.len() || self.hosts[host].name == *name);
+        (host < self.hosts.len()).then_some(host)
     }
+}
+
+fn letters() -> [HostId; LETTERS] {
+    let mut letters = [HostId::MAX; LETTERS];
+    for (host, name) in NAMES.iter().enumerate() {
+        letters[usize::from(name.as_bytes()[0] - b'a')] = host;
+    }
+    letters
 }

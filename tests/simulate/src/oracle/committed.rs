@@ -1,5 +1,5 @@
-//! 9.5: committed versions are on the disks of a majority, totally ordered and never lost; the
-//! same version has the same content everywhere.
+//! 9.5: committed versions are on the disks of a majority of lives that count, totally ordered and
+//! never lost; the same version has the same content everywhere.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound::{Excluded, Unbounded};
@@ -13,17 +13,15 @@ use crate::host::Host;
 /// So many editions are remembered: none older is ever written again by a live cluster.
 const MOST: usize = 256;
 
+#[derive(Default)]
 pub(super) struct Committed {
-    quorum: usize,
     order: BTreeSet<Version>,
     seen: BTreeMap<Version, Arc<ClusterState>>,
+    /// Voters whose disk was wiped: they may have had what was counted.
+    pub(super) wiped: usize,
 }
 
 impl Committed {
-    pub(super) fn new(quorum: usize) -> Self {
-        Self { quorum, order: BTreeSet::new(), seen: BTreeMap::new() }
-    }
-
     pub(super) fn written(&mut self, hard: &HardState) -> Verdict {
         let state = &hard.state;
         if state.is_unborn() {
@@ -39,12 +37,18 @@ impl Committed {
         Ok(())
     }
 
+    /// What some disk has of it.
+    pub(super) fn content(&self, version: Version) -> Option<Arc<ClusterState>> {
+        self.seen.get(&version).cloned()
+    }
+
     /// Whether nothing newer is committed.
     pub(super) fn is_newest(&self, version: Version) -> bool {
         self.order.last() == Some(&version)
     }
 
-    pub(super) fn commits(&mut self, version: Version, hosts: &[Host]) -> Verdict {
+    pub(super) fn commits(&mut self, state: &ClusterState, hosts: &[Host]) -> Verdict {
+        let version = state.version;
         // A leader may learn late of a commit that its successor has built on already: what counts
         // is the order of the versions, not of the news.
         let earlier = self.order.range(..version).next_back();
@@ -59,10 +63,14 @@ impl Committed {
         if self.order.len() > MOST {
             self.order.pop_first();
         }
-        let has = |host: &&Host| host.kind.votes() && host.disk.state.version >= version;
+        let has = |host: &&Host| {
+            host.kind.votes()
+                && host.disk.state.version >= version
+                && state.knows(&host.name, host.incarnation)
+        };
         let have = hosts.iter().filter(has).count();
-        if have < self.quorum {
-            return Err(format!("9.5: version {version} is committed on {have} disks"));
+        if have + self.wiped < state.members.quorum() {
+            return Err(format!("9.5: version {version} is committed on {have} disks that count"));
         }
         Ok(())
     }

@@ -1,177 +1,149 @@
 //! The judge outside the nodes. It sees real time, every effect, every message and every disk, and
-//! holds them against protocol.md 9, one file per promise. 9.8 (leases are disjoint), 9.9 and 9.15
-//! are seen only inside a node; 9.14 needs membership changes; 9.19 follows from 9.11 and 9.13.
+//! holds them against protocol.md 9, one file per promise:
+//!
+//! ```text
+//! 9.1 one_boss      9.6  claimed      9.11 claim_none      9.16 durable
+//! 9.2 one_leader    9.7  permit       9.12 after_the_last  9.17 choice
+//! 9.3 one_vote      9.8  leases       9.13 epochs          9.18 hooks
+//! 9.4 never_falls   9.9  promises     9.14 adjacent        9.19 refresh
+//! 9.5 committed     9.10 released     9.15 lives           9.20 liveness, and crate::heal
+//! ```
+//!
+//! `intervals` is what several of them are judged by; `events` and `election_events` are what
+//! the world tells.
 
+mod adjacent;
+mod after_the_last;
 mod choice;
-mod claims;
+mod claim_none;
+mod claimed;
 mod committed;
 mod durable;
-mod effects;
+mod election_events;
+mod epochs;
+mod events;
+mod hooks;
+mod intervals;
+mod leases;
+mod liveness;
+mod lives;
 mod never_falls;
+mod one_boss;
 mod one_leader;
 mod one_vote;
+mod permit;
+mod promises;
+mod refresh;
 mod released;
 
-use std::collections::BTreeMap;
+use election::{ClusterState, Epoch, Span};
 
-use election::{Envelope, Epoch, HardState, Message, Note};
-
-use crate::host::Host;
+use crate::rules::Exercised;
 use crate::world::{HostId, Instant};
 
+pub(crate) use events::Heard;
+
 pub(crate) struct Oracle {
-    effects: effects::Effects,
+    intervals: intervals::Intervals,
     leaders: one_leader::OneLeader,
     votes: one_vote::OneVote,
     committed: committed::Committed,
-    claims: claims::Claims,
+    claimed: claimed::Claimed,
+    permits: permit::Permits,
+    leases: leases::Leases,
+    promises: promises::Promises,
     released: released::Released,
+    epochs: epochs::Epochs,
+    adjacent: adjacent::Adjacent,
+    choice: choice::Choice,
+    lives: lives::Lives,
+    refreshes: refresh::Refreshes,
+    stopped: liveness::Stopped,
+    /// What each leader said last that it waits for, until it promotes.
+    waiting: Vec<Option<u8>>,
+    /// Of the node whose event this is, before it.
+    had_lease: bool,
+    lease: Span,
+    promise: Span,
+    slot: Span,
+    margin: Span,
+    /// X3: each host's elector lets go in order.
+    demotes: Vec<bool>,
+    voters: usize,
+    clocks_jump: bool,
     /// The first one; it ends the world.
     pub(crate) violation: Option<String>,
     /// How often each rule decided something.
-    pub(crate) rules: BTreeMap<&'static str, u64>,
+    pub(crate) rules: Exercised,
 }
 
 /// What a promise says when it is broken.
 pub(crate) type Verdict = Result<(), String>;
 
 impl Oracle {
-    pub(crate) fn new(hosts: usize, quorum: usize) -> Self {
+    pub(crate) fn new(hosts: usize, unborn: &ClusterState, clocks_jump: bool) -> Self {
+        let timing = &unborn.timing;
         Self {
-            effects: effects::Effects::new(hosts),
+            intervals: intervals::Intervals::new(hosts),
             leaders: one_leader::OneLeader::default(),
-            votes: one_vote::OneVote::default(),
-            committed: committed::Committed::new(quorum),
-            claims: claims::Claims::default(),
+            votes: one_vote::OneVote::new(hosts),
+            committed: committed::Committed::default(),
+            claimed: claimed::Claimed::default(),
+            permits: permit::Permits::new(hosts),
+            leases: leases::Leases::new(hosts),
+            promises: promises::Promises::new(hosts),
             released: released::Released::new(hosts),
+            epochs: epochs::Epochs::default(),
+            adjacent: adjacent::Adjacent::default(),
+            choice: choice::Choice::new(hosts),
+            lives: lives::Lives::default(),
+            refreshes: refresh::Refreshes::new(hosts),
+            stopped: liveness::Stopped::new(hosts),
+            waiting: vec![None; hosts],
+            had_lease: false,
+            lease: timing.lease,
+            promise: timing.promise(),
+            slot: timing.slot,
+            margin: timing.promote_margin(),
+            demotes: vec![false; hosts],
+            voters: unborn.members.voting().count(),
+            clocks_jump,
             violation: None,
-            rules: BTreeMap::new(),
+            rules: Exercised::default(),
         }
-    }
-
-    /// The first promote hook starts.
-    pub(crate) fn effect_begins(&mut self, now: Instant, host: HostId, epoch: Epoch, busy: bool) {
-        let verdict = self.effects.begin(now, host, epoch, busy);
-        self.take(verdict);
-        let verdict = self.claims.effect_begins(host, epoch);
-        self.take(verdict);
-        let verdict = self.released.effect_begins(host, epoch);
-        self.take(verdict);
-    }
-
-    /// The last demote hook succeeded, or the power is gone.
-    pub(crate) fn effect_ends(&mut self, now: Instant, host: HostId) {
-        self.effects.end(now, host);
     }
 
     /// Outside the promise from now on: letting go failed for good, and an alarm said so.
     pub(crate) fn excuse(&mut self, host: HostId) {
-        self.effects.excuse(host);
+        self.intervals.excuse(host);
     }
 
-    pub(crate) fn is_excused(&self, host: HostId) -> bool {
-        self.effects.is_excused(host)
-    }
-
-    pub(crate) fn suspended(&mut self, host: HostId) {
-        self.effects.suspended(host);
-    }
-
-    pub(crate) fn resumed(&mut self, host: HostId, excused_until: Instant) {
-        self.effects.resumed(host, excused_until);
-    }
-
-    /// An excuse may have run out.
-    pub(crate) fn judge(&mut self, now: Instant) {
-        let verdict = self.effects.at_most_one(now);
-        self.take(verdict);
+    pub(crate) fn has_given_up(&self, host: HostId) -> bool {
+        self.intervals.has_given_up(host)
     }
 
     pub(crate) fn only_effect(&self) -> Option<(HostId, Epoch)> {
-        self.effects.only()
+        self.intervals.only()
     }
 
     pub(crate) fn promotions(&self) -> u64 {
-        self.effects.promotions
+        self.intervals.promotions
     }
 
     pub(crate) fn excuses(&self) -> u64 {
-        self.effects.excuses
+        self.intervals.excuses
     }
 
     pub(crate) fn longest_without(&self) -> Instant {
-        self.effects.longest_without
+        self.intervals.longest_without
     }
 
     pub(crate) fn end_of_safety(&mut self, now: Instant) {
-        self.effects.end_of_safety(now);
+        self.intervals.end_of_safety(now);
     }
 
     pub(crate) fn last_leader(&self) -> Option<HostId> {
         self.leaders.last
-    }
-
-    /// Before the disk has it.
-    pub(crate) fn written(&mut self, host: HostId, old: &HardState, new: &HardState) {
-        self.take(never_falls::written(host, old, new));
-        let verdict = self.committed.written(new);
-        self.take(verdict);
-        if let Some(candidate) = &new.voted_for {
-            let verdict = self.votes.votes(host, new.term, candidate);
-            self.take(verdict);
-        }
-    }
-
-    pub(crate) fn sends(&mut self, from: HostId, _: HostId, env: &Envelope, hosts: &[Host]) {
-        self.take(durable::sends(env, &hosts[from]));
-        if let Message::Released { epoch, .. } = env.message {
-            let active = self.effects.epoch_of(from);
-            let verdict = self.released.says(from, epoch, active);
-            self.take(verdict);
-        }
-    }
-
-    pub(crate) fn note(&mut self, host: HostId, note: &Note, hosts: &[Host]) {
-        self.count(note);
-        match note {
-            Note::BecameLeader { term, .. } | Note::Refreshed { term, .. } => {
-                let verdict = self.leaders.leads(host, *term);
-                self.take(verdict);
-            }
-            Note::Committed { version } => {
-                let verdict = self.committed.commits(*version, hosts);
-                self.take(verdict);
-                if !self.committed.is_newest(*version) {
-                    return;
-                }
-                let live = self.effects.unexcused();
-                let verdict = self.claims.commits(host, live, hosts);
-                self.take(verdict);
-            }
-            Note::Promoting { epoch } => self.take(choice::promotes(&hosts[host], *epoch)),
-            Note::LeaseViolated { .. } if !self.effects.was_suspended(host) => {
-                self.fail(format!("9.8: {note}"));
-            }
-            _ => {}
-        }
-    }
-
-    fn count(&mut self, note: &Note) {
-        let rule = match note {
-            Note::Voted { ground, .. } | Note::BecameLeader { ground, .. } => {
-                ["V4", "V6"].into_iter().find(|rule| ground.contains(rule))
-            }
-            Note::AttemptFailed { refusals, .. } => {
-                for (_, refusal) in refusals {
-                    *self.rules.entry(refusal.rule()).or_default() += 1;
-                }
-                None
-            }
-            note => note.rule(),
-        };
-        if let Some(rule) = rule {
-            *self.rules.entry(rule).or_default() += 1;
-        }
     }
 
     fn take(&mut self, verdict: Verdict) {

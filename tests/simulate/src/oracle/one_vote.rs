@@ -1,22 +1,61 @@
-//! 9.3: one vote per term and node, across restarts.
+//! 9.3: one vote per term and life, across restarts.
 
-use std::collections::HashMap;
+use std::collections::VecDeque;
 
-use election::{NodeId, Term};
+use election::{Incarnation, NodeId, Term};
 
 use super::Verdict;
 use crate::world::HostId;
 
+struct Vote {
+    life: Incarnation,
+    term: Term,
+    candidate: NodeId,
+}
+
+/// So many votes of each host are remembered: a candidate that stood still may count old ones.
+const MOST: usize = 32;
+
+/// The last votes of each host, the newest last: by 9.4 no earlier term comes again.
 #[derive(Default)]
-pub(super) struct OneVote(HashMap<(HostId, Term), NodeId>);
+pub(super) struct OneVote(Vec<VecDeque<Vote>>);
 
 impl OneVote {
-    pub(super) fn votes(&mut self, host: HostId, term: Term, candidate: &NodeId) -> Verdict {
-        let first = self.0.entry((host, term)).or_insert_with(|| candidate.clone());
-        if first == candidate {
-            Ok(())
-        } else {
-            Err(format!("9.3: host {host} votes for {first} and {candidate} in term {term}"))
+    pub(super) fn new(hosts: usize) -> Self {
+        Self((0..hosts).map(|_| VecDeque::new()).collect())
+    }
+
+    /// It is on the disk.
+    pub(super) fn votes(
+        &mut self,
+        host: HostId,
+        life: Incarnation,
+        term: Term,
+        candidate: &NodeId,
+    ) -> Verdict {
+        let votes = &mut self.0[host];
+        match votes.back() {
+            Some(first) if first.life == life && first.term == term => {
+                if first.candidate == *candidate {
+                    return Ok(());
+                }
+                let first = &first.candidate;
+                Err(format!("9.3: host {host} votes for {first} and {candidate} in term {term}"))
+            }
+            _ => {
+                if votes.len() == MOST {
+                    votes.pop_front();
+                }
+                votes.push_back(Vote { life, term, candidate: candidate.clone() });
+                Ok(())
+            }
         }
+    }
+
+    /// Which life of `host` gave `candidate` its vote in `term`.
+    pub(super) fn who(&self, host: HostId, term: Term, candidate: &NodeId) -> Option<Incarnation> {
+        let mut votes = self.0[host].iter().rev();
+        let vote = votes.find(|vote| vote.term == term && vote.candidate == *candidate)?;
+        Some(vote.life)
     }
 }

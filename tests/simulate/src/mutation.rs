@@ -1,0 +1,84 @@
+//! Breaks one rule after the other, on the same seeds, and shows which promise noticed: on that very
+//! seed the unbroken election must keep it.
+
+use std::process::ExitCode;
+use std::time::SystemTime;
+
+use simulate::{Broken, Outcome, Summary, Tell, faults_of, run};
+
+use crate::Arguments;
+use crate::many::Worlds;
+
+/// What came of one.
+enum Result {
+    Caught,
+    Survived,
+    /// The unbroken election fails as well.
+    NotItsFault,
+}
+
+/// After so many worlds every rule has been exercised by the unbroken election; a broken one that
+/// never decides any more is noticed by that.
+const FOR_EVERY_RULE: u64 = 600;
+
+pub(crate) fn try_all(arguments: &Arguments) -> ExitCode {
+    let unbroken = look(arguments, Broken::Nothing, FOR_EVERY_RULE, None).0.missing();
+    if !unbroken.is_empty() {
+        println!("the unbroken election never exercised {}", unbroken.join(", "));
+        return ExitCode::FAILURE;
+    }
+    let (mut caught, mut bad) = (0, Vec::new());
+    for broken in Broken::all() {
+        match try_one(arguments, broken) {
+            Result::Caught => caught += 1,
+            Result::Survived => bad.push(format!("{} survives", broken.name())),
+            Result::NotItsFault => bad.push(format!("{}: unbroken fails too", broken.name())),
+        }
+    }
+    println!("{caught} noticed, {} not: {}", bad.len(), bad.join(", "));
+    if bad.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn try_one(arguments: &Arguments, broken: Broken) -> Result {
+    let begun = SystemTime::now();
+    let name = broken.name();
+    let patience = arguments.patience;
+    let (mut summary, mut failure) = look(arguments, broken, FOR_EVERY_RULE, Some(patience));
+    let missing = if failure.is_none() { summary.missing() } else { Vec::new() };
+    let complete = summary.worlds >= FOR_EVERY_RULE;
+    if failure.is_none() && missing.is_empty() {
+        (summary, failure) = look(arguments, broken, u64::MAX, Some(patience));
+    }
+    let seconds = begun.elapsed().unwrap_or_default().as_secs_f64();
+    let (count, taken) = (summary.worlds, format!("{seconds:.1} s"));
+    let Some(outcome) = failure else {
+        return if complete && !missing.is_empty() {
+            let rules = missing.join(", ");
+            println!("{name:26} {count} worlds, {taken}: never exercised: {rules}");
+            Result::Caught
+        } else {
+            println!("{name:26} SURVIVES {count} worlds, {taken}");
+            Result::Survived
+        };
+    };
+    let seed = outcome.seed;
+    let how = outcome.violation.unwrap_or_default();
+    println!("{name:26} seed {seed}, {count} worlds, {taken}: {how}");
+    let unbroken = run(seed, faults_of(seed), Broken::Nothing, Tell::Nothing);
+    match unbroken.violation {
+        None => Result::Caught,
+        Some(how) => {
+            println!("{name:26} UNBROKEN FAILS on seed {seed}: {how}");
+            Result::NotItsFault
+        }
+    }
+}
+
+fn look(
+    arguments: &Arguments,
+    broken: Broken,
+    seeds: u64,
+    seconds: Option<u64>,
+) -> (Summary, Option<Outcome>) {
+    Worlds { broken, from: arguments.from, seeds, seconds, tells: false }.run(arguments.threads)
+}
