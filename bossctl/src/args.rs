@@ -39,6 +39,8 @@ pub enum Verb {
     Drain(Drain),
     /// Take a node back into service
     Undrain(Undrain),
+    /// End the hold-off of a node after a failed promote or a resignation
+    Clear(Clear),
     /// Have the boss give up, so that the next takes over
     Resign(Resign),
     /// The same as `resign --force`
@@ -83,6 +85,13 @@ pub struct Drain {
 /// `bossctl undrain`.
 #[derive(Debug, clap::Args)]
 pub struct Undrain {
+    /// Which node [default: the one whose daemon is asked]
+    pub node: Option<String>,
+}
+
+/// `bossctl clear`.
+#[derive(Debug, clap::Args)]
+pub struct Clear {
     /// Which node [default: the one whose daemon is asked]
     pub node: Option<String>,
 }

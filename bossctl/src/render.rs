@@ -71,6 +71,7 @@ pub fn member(status: &Status, member: &Member, colour: bool) -> String {
     page.item("link", &format!("{}{}", link(status, member), rtt.unwrap_or_default()));
     if member.name == status.node {
         page.item("node", &this_node(status));
+        demotes(status, &mut page);
     }
     for note in notes(member) {
         page.item("note", &note);
@@ -78,6 +79,34 @@ pub fn member(status: &Status, member: &Member, colour: bool) -> String {
     page.blank();
     page.posture(status);
     page.text
+}
+
+/// How long the hooks of the answering node took to let go.
+fn demotes(status: &Status, page: &mut Page) {
+    let this = &status.this;
+    for (at, time) in this.demotes.iter().enumerate() {
+        let label = if at == 0 { "demotes" } else { "" };
+        let how = match (time.urgent, time.ok) {
+            (true, true) => " (urgent)",
+            (true, false) => " (urgent, failed)",
+            (false, true) => "",
+            (false, false) => " (failed)",
+        };
+        page.item(
+            label,
+            &format!(
+                "{}: last {}{how}, worst {}, of {}",
+                time.hook,
+                duration(time.last_ms),
+                duration(time.worst_ms),
+                time.count
+            ),
+        );
+    }
+    if !this.demotes.is_empty() {
+        let room = duration(this.urgent_demote_ms);
+        page.item("", &format!("an emergency leaves all hooks together {room}"));
+    }
 }
 
 /// A text without control characters: what others wrote must not command the terminal.
@@ -382,6 +411,19 @@ mod tests {
         let all = three_nodes();
         let text = member(&all, all.member("gamma").expect("a member"), false);
         assert_eq!(text, include_str!("../tests/member.txt"));
+    }
+
+    #[test]
+    fn the_node_that_answers_tells_how_long_its_hooks_take_to_let_go() {
+        let all = three_nodes();
+        let text = member(&all, all.member("beta").expect("a member"), false);
+        let wanted = "\
+demotes  10-address: last 14 ms (urgent), worst 31 ms, of 6
+         20-database: last 2.1 s, worst 2.1 s, of 6
+         an emergency leaves all hooks together 750 ms
+";
+        assert!(text.contains(wanted), "{text}");
+        assert!(!status(&all, false).contains("10-address"), "the screen has no room for it");
     }
 
     #[test]

@@ -10,8 +10,13 @@ use std::process::Command;
 use bossd::executor::hooks::directory::Hook;
 use bossd::executor::hooks::plan::{Call, Facts, HookEvent, HookState, plan};
 
-const EVENTS: [HookEvent; 4] =
-    [HookEvent::Promote, HookEvent::Demote, HookEvent::Follow, HookEvent::Stop];
+const EVENTS: [HookEvent; 5] = [
+    HookEvent::Promote,
+    HookEvent::Demote,
+    HookEvent::Follow,
+    HookEvent::Reassert,
+    HookEvent::Stop,
+];
 
 fn repository(file: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file);

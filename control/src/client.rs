@@ -134,6 +134,11 @@ impl Client {
         self.call(interface::UNDRAIN, parameters)
     }
 
+    /// Ends the hold-off of a node.
+    pub fn clear(&mut self, parameters: &interface::Clear) -> Result<Done, ClientError> {
+        self.call(interface::CLEAR, parameters)
+    }
+
     /// Has the boss give up.
     pub fn resign(&mut self, parameters: &interface::Resign) -> Result<Done, ClientError> {
         self.call(interface::RESIGN, parameters)

@@ -21,6 +21,8 @@ pub const GET_STATUS: &str = "io.boss.Cluster.GetStatus";
 pub const DRAIN: &str = "io.boss.Cluster.Drain";
 /// Takes [`Undrain`], answers [`Done`].
 pub const UNDRAIN: &str = "io.boss.Cluster.Undrain";
+/// Takes [`Clear`], answers [`Done`].
+pub const CLEAR: &str = "io.boss.Cluster.Clear";
 /// Takes [`Resign`], answers [`Done`].
 pub const RESIGN: &str = "io.boss.Cluster.Resign";
 /// Takes [`Switchover`], answers [`Done`].
@@ -49,6 +51,14 @@ pub struct Drain {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Undrain {
+    /// Which node; without it, the one that is asked.
+    pub node: Option<String>,
+}
+
+/// `io.boss.Cluster.Clear`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Clear {
     /// Which node; without it, the one that is asked.
     pub node: Option<String>,
 }
@@ -251,7 +261,7 @@ mod tests {
     #[test]
     fn the_description_names_every_method_error_and_field() {
         let text = description(INTERFACE).expect("described");
-        for method in [GET_STATUS, DRAIN, UNDRAIN, RESIGN, SWITCHOVER] {
+        for method in [GET_STATUS, DRAIN, UNDRAIN, CLEAR, RESIGN, SWITCHOVER] {
             let name = method.rsplit('.').next().expect("a name");
             assert!(text.contains(&format!("method {name}(")), "{method}");
         }

@@ -148,6 +148,30 @@ pub struct ThisNode {
     pub eligible: bool,
     /// If not, why not.
     pub why_not: Option<String>,
+    /// What an emergency leaves for all demote hooks together: the fence window without what is
+    /// kept back of it.
+    pub urgent_demote_ms: u64,
+    /// How long its hooks took to let go, by name; empty before the first demote since boot.
+    pub demotes: Vec<DemoteTime>,
+}
+
+/// How long one hook took to let go.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DemoteTime {
+    /// The hook's name.
+    pub hook: String,
+    /// The latest demote.
+    pub last_ms: u64,
+    /// That one was told to hurry.
+    pub urgent: bool,
+    /// It ended in time and with success.
+    pub ok: bool,
+    /// The latest that was told to hurry and succeeded.
+    pub urgent_ms: Option<u64>,
+    /// The longest so far.
+    pub worst_ms: u64,
+    /// How many were measured.
+    pub count: u64,
 }
 
 /// An edition of the cluster state.

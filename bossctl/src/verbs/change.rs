@@ -29,6 +29,13 @@ pub fn undrain(socket: &Path, args: &args::Undrain) -> Result<Exit, Failure> {
     finish(socket, &done, None)
 }
 
+/// Ends the hold-off of a node.
+pub fn clear(socket: &Path, args: &args::Clear) -> Result<Exit, Failure> {
+    let parameters = interface::Clear { node: args.node.clone() };
+    let done = connect(socket)?.clear(&parameters)?;
+    finish(socket, &done, None)
+}
+
 /// Has the boss give up.
 pub fn resign(socket: &Path, force: bool, wait: bool) -> Result<Exit, Failure> {
     let done = connect(socket)?.resign(&interface::Resign { force: Some(force) })?;

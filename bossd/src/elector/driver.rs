@@ -4,10 +4,11 @@
 
 mod orphaned;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use control::model::Status;
-use election::{Act, Command, Effect, Incarnation, Level, Moment, Node, NodeId, Span};
+use election::{Act, Command, Effect, Incarnation, Level, Moment, Node, NodeId, Phase, Span};
 use tokio::sync::{mpsc, watch};
 use tracing::{debug, error, info, warn};
 
@@ -44,6 +45,8 @@ pub struct Driver {
     background: Background,
     status: watch::Sender<Arc<Status>>,
     forwards: Forwards,
+    /// Members whose connection was lost and has not come back.
+    missed: BTreeSet<NodeId>,
     inputs: Inputs,
     alarm: Alarm,
     /// When the timer should fire; how late it did is the loop's gap.
@@ -85,6 +88,7 @@ impl Driver {
             background,
             status,
             forwards: Forwards::new(super::seed()),
+            missed: BTreeSet::new(),
             inputs,
             alarm: Alarm::new()?,
             armed: clock::now(),
@@ -152,15 +156,34 @@ impl Driver {
             PeerEvent::Connected { peer, incarnation } => {
                 let (peer, life) = (NodeId::new(&peer), Incarnation(incarnation));
                 self.node.handle_connected(clock::now(), &peer, life);
+                self.reassert_after(&peer);
                 self.pictured = None;
             }
             PeerEvent::Lost { peer, .. } => {
-                self.node.handle_lost(clock::now(), &NodeId::new(&peer));
+                let peer = NodeId::new(&peer);
+                self.node.handle_lost(clock::now(), &peer);
+                self.missed.insert(peer);
                 self.pictured = None;
             }
             // The peer layer has told the log; status shows it by the link's last error.
             PeerEvent::Refused { .. } => self.pictured = None,
         }
+    }
+
+    /// A member is back that this boss had lost: whatever lay between them may have forgotten what
+    /// the hooks announced, an address for one. A member that comes for the first time tells
+    /// nothing of the kind.
+    fn reassert_after(&mut self, peer: &NodeId) {
+        if !self.missed.remove(peer) {
+            return;
+        }
+        let snapshot = self.node.snapshot(clock::now());
+        let mine = snapshot.boss.filter(|(boss, _)| *boss == snapshot.me);
+        let (Phase::Boss, Some((me, epoch))) = (snapshot.phase, mine) else { return };
+        let reason = format!("{peer} is back");
+        info!(transition = transition_id(me.as_str(), epoch.0, "reassert"), "{reason}");
+        let facts = self.hook_facts(Some(epoch.0), Some(&me), reason);
+        self.tell_executor(ToExecutor::Reassert { epoch: epoch.0, facts });
     }
 
     fn handle_frame(&mut self, peer: &str, incarnation: u128, frame: &Frame) {
@@ -203,6 +226,12 @@ impl Driver {
                 let command = Command::SetReady(ready.is_ok());
                 self.background.set_hooks(ready);
                 let _ = self.node.handle_command(clock::now(), 0, command);
+            }
+            ToElector::Demotes(times) => {
+                let fence = self.node.snapshot(clock::now()).state.timing.fence;
+                if let Some(slow) = self.background.set_demotes(times, fence) {
+                    warn!("{slow}");
+                }
             }
             ToElector::Alarm(text) => self.background.set_alarm(text),
             ToElector::Leave => {

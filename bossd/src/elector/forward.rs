@@ -55,6 +55,8 @@ pub enum CommandDoc {
     Undrain { node: String },
     Resign { force: bool },
     Switchover { to: String },
+    // Last, so that the numbers of the others stay: another version may be at the other end.
+    Clear { node: String },
 }
 
 /// The leader's answer: the body of a frame of [`kind::ANSWER`].
@@ -220,8 +222,15 @@ impl Forwards {
             Err(refusal) => return Outcome::Answered(Err(refusal)),
         };
         let now = clock::now();
-        let epoch = node.snapshot(now).boss.map(|(_, epoch)| epoch.0);
-        let done = done_text(command, epoch);
+        let snapshot = node.snapshot(now);
+        let epoch = snapshot.boss.map(|(_, epoch)| epoch.0);
+        let held_off = match command {
+            CommandDoc::Clear { node } => {
+                snapshot.hold_offs.iter().any(|(held, _)| held.as_str() == node)
+            }
+            _ => false,
+        };
+        let done = done_text(command, epoch, held_off);
         self.next += 1;
         let id = self.next;
         match node.handle_command(now, id, order) {
@@ -259,6 +268,7 @@ pub fn document(command: ControlCommand, me: &NodeId) -> CommandDoc {
             CommandDoc::Drain { node: named(node), reason: reason.unwrap_or_default(), force }
         }
         ControlCommand::Undrain { node } => CommandDoc::Undrain { node: named(node) },
+        ControlCommand::Clear { node } => CommandDoc::Clear { node: named(node) },
         ControlCommand::Resign { force } => CommandDoc::Resign { force },
         ControlCommand::Switchover { to } => CommandDoc::Switchover { to },
     }
@@ -280,6 +290,7 @@ pub fn core_command(command: &CommandDoc) -> Result<Command, Refusal> {
             Command::Drain { node, until: None, reason, force: *force }
         }
         CommandDoc::Undrain { node: name } => Command::Undrain { node: node(name)? },
+        CommandDoc::Clear { node: name } => Command::Clear { node: node(name)? },
         CommandDoc::Resign { force } => Command::Resign { force: *force },
         CommandDoc::Switchover { to } => Command::Switchover { to: node(to)? },
     })
@@ -299,19 +310,22 @@ fn words(command: &CommandDoc) -> String {
     match command {
         CommandDoc::Drain { node, .. } => format!("drain of {node}"),
         CommandDoc::Undrain { node } => format!("undrain of {node}"),
+        CommandDoc::Clear { node } => format!("clear of {node}"),
         CommandDoc::Resign { force: false } => "resign".to_owned(),
         CommandDoc::Resign { force: true } => "forced resign".to_owned(),
         CommandDoc::Switchover { to } => format!("switchover to {to}"),
     }
 }
 
-fn done_text(command: &CommandDoc, epoch: Option<u64>) -> Done {
+fn done_text(command: &CommandDoc, epoch: Option<u64>, held_off: bool) -> Done {
     let (text, undo) = match command {
         CommandDoc::Drain { node, .. } => (
             format!("{node} is drained: it votes, and does not become boss"),
             Some(format!("bossctl undrain {node}")),
         ),
         CommandDoc::Undrain { node } => (format!("{node} is no longer drained"), None),
+        CommandDoc::Clear { node } if held_off => (format!("{node} is no longer held off"), None),
+        CommandDoc::Clear { node } => (format!("{node} was not held off"), None),
         CommandDoc::Resign { .. } => ("the boss resigns".to_owned(), None),
         CommandDoc::Switchover { to } => (format!("the boss hands over to {to}"), None),
     };

@@ -27,7 +27,7 @@ use control::{Access, COMMANDS_WAITING, Limits};
 use driver::{Driver, Inputs};
 use peer::{PeerAddress, PeerError, PeerSettings, Peers};
 use picture::Background;
-use state_dir::{Owner, StateDir, StateDirError, Storage};
+use state_dir::{Expect, Owner, StateDir, StateDirError, Storage};
 
 /// How many events of peers may wait for the election thread. QUIC's own windows hold the rest.
 const PEER_EVENTS: usize = 256;
@@ -117,7 +117,8 @@ fn assemble(
 ) -> Result<Driver, StartError> {
     let cluster = ClusterId(peer::cluster_id(&start.tls.ca.pem, &config.cluster.name)?);
     let owner = Owner { cluster, node: config.node.name.clone() };
-    let dir = StateDir::open(&config.node.state_directory, &owner, &config.cluster.state)?;
+    let expect = if start.served { Expect::TheSameLife } else { Expect::AnyLife };
+    let dir = StateDir::open(&config.node.state_directory, &owner, &config.cluster.state, expect)?;
     let stored = dir.stored().clone();
     let (peer_sender, peers_said) = mpsc::channel(PEER_EVENTS);
     let settings = peer_settings(start, &config, &dir)?;

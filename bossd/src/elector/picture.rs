@@ -13,7 +13,7 @@ use super::control::posture;
 use super::peer::LinkStatus;
 use crate::clock;
 use crate::config::{Config, canonical_of, differing_keys};
-use crate::ipc::{StartUp, transition_id};
+use crate::ipc::{DemoteTime, StartUp, transition_id};
 
 /// How many of the latest bosses status shows.
 const HISTORY: usize = 10;
@@ -27,6 +27,8 @@ pub struct Background {
     /// Why the hooks are not in order.
     hooks: Result<(), String>,
     alarm: Option<String>,
+    /// How long the hooks took to let go.
+    demotes: Vec<DemoteTime>,
     max_gap: Span,
     /// When this boss, in this epoch, was first seen.
     boss_since: Option<(NodeId, u64, Moment)>,
@@ -44,6 +46,7 @@ impl Background {
             cleans_up: start.cleans_up,
             hooks: start.ready.clone(),
             alarm: None,
+            demotes: start.demotes.clone(),
             max_gap: Span::ZERO,
             boss_since: None,
             strangers: Vec::new(),
@@ -93,6 +96,26 @@ impl Background {
     /// Whether the hooks are in order.
     pub fn set_hooks(&mut self, hooks: Result<(), String>) {
         self.hooks = hooks;
+    }
+
+    /// How long the hooks took to let go, after another demote. What is to be said of it now.
+    pub fn set_demotes(&mut self, demotes: Vec<DemoteTime>, fence: Span) -> Option<String> {
+        self.demotes = demotes;
+        let room = self.config.hooks.urgent_budget(fence).as_millis();
+        posture::slow_demote(self.me().as_str(), &self.demote_times(), room)
+    }
+
+    fn demote_times(&self) -> Vec<model::DemoteTime> {
+        let shown = |time: &DemoteTime| model::DemoteTime {
+            hook: time.hook.clone(),
+            last_ms: time.last_ms,
+            urgent: time.urgent,
+            ok: time.ok,
+            urgent_ms: time.urgent_ms,
+            worst_ms: time.worst_ms,
+            count: time.count,
+        };
+        self.demotes.iter().map(shown).collect()
     }
 
     /// The executor's alarm; None ends it.
@@ -262,6 +285,12 @@ impl Background {
             disk_ok: snapshot.facts.disk_ok,
             eligible: snapshot.ineligible.is_none(),
             why_not,
+            urgent_demote_ms: self
+                .config
+                .hooks
+                .urgent_budget(snapshot.state.timing.fence)
+                .as_millis(),
+            demotes: self.demote_times(),
         }
     }
 

@@ -4,13 +4,14 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write as _};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 
 use election::{ClusterId, ClusterState, HardState, Incarnation, NodeId, Span, Write, Written};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
+use nix::unistd::{Uid, User};
 
 use crate::clock;
 use crate::elector::schema::state_file::{self, MAX_FILE, StateFileError, Stored};
@@ -67,7 +68,8 @@ pub enum StateDirError {
     },
     /// The state file cannot be believed.
     #[error(
-        "{path}: {error}. This node gives no vote rather than guess what it had promised. {}",
+        "{path}: {error}. This node gives no vote rather than guess what it had promised; \
+         {PREVIOUS} beside it, where there is one, may have forgotten a vote and is not used. {}",
         REMEDY
     )]
     Unusable {
@@ -84,6 +86,44 @@ pub enum StateDirError {
     )]
     Missing {
         /// The file.
+        path: PathBuf,
+    },
+    /// An earlier generation stands in the place of the state file.
+    #[error(
+        "{path}: it is generation {found}, and {PREVIOUS} beside it is generation {previous}: an \
+         older file was put in its place, from a backup or from {PREVIOUS} itself. It may have \
+         forgotten a vote, so it is not used. {}",
+        REMEDY
+    )]
+    Older {
+        /// The file.
+        path: PathBuf,
+        /// Its generation.
+        found: u64,
+        /// That of the previous one.
+        previous: u64,
+    },
+    /// Somebody else could have written it.
+    #[error(
+        "{path}: it {problem}, so that another user could change what this node has promised. Make \
+         sure that nobody did, then: {remedy}"
+    )]
+    Open {
+        /// The directory or the file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// The directory was there when this daemon started, and is not any more.
+    #[error(
+        "{path} holds no state any more: it was removed while bossd was running. This node gives \
+         no vote rather than forget what it had promised. Put the directory back if you can; else \
+         start bossd again: the node then starts as a new life, which the cluster must re-admit"
+    )]
+    Vanished {
+        /// The directory.
         path: PathBuf,
     },
     /// Another cluster's, or another node's.
@@ -104,10 +144,28 @@ pub enum StateDirError {
 const REMEDY: &str = "Restore the file itself if you can; else move the whole directory away: the \
                       node then starts as a new life, which the cluster must re-admit";
 
+/// Whether a directory without a state is the beginning of a new life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expect {
+    /// It is: this is the daemon's start.
+    AnyLife,
+    /// An elector of this daemon has served with it: what is missing was removed.
+    TheSameLife,
+}
+
 impl StateDir {
-    /// Opens or, when it is empty, creates the state of a new life of this node.
-    pub fn open(path: &Path, owner: &Owner, unborn: &ClusterState) -> Result<Self, StateDirError> {
+    /// Opens or, when it is empty and may be, creates the state of a new life of this node.
+    pub fn open(
+        path: &Path,
+        owner: &Owner,
+        unborn: &ClusterState,
+        expect: Expect,
+    ) -> Result<Self, StateDirError> {
+        if expect == Expect::TheSameLife && !path.join(STATE).exists() && !holds_previous(path) {
+            return Err(StateDirError::Vanished { path: path.to_owned() });
+        }
         create_directory(path)?;
+        check_open(path)?;
         let lock = lock(path)?;
         let found = read(path)?;
         let is_new = found.is_none();
@@ -228,6 +286,9 @@ fn lock(path: &Path) -> Result<Flock<File>, StateDirError> {
         .write(true)
         .mode(0o600)
         .open(&path);
+    // On a read-only disk one that is there can be locked all the same: this node then follows.
+    let file =
+        file.or_else(|error| if was_refused(&error) { File::open(&path) } else { Err(error) });
     let mut file = file.map_err(io_error(&path, "opening the lock"))?;
     let give_up = clock::now().plus(LEAVING);
     loop {
@@ -260,17 +321,80 @@ fn read(directory: &Path) -> Result<Option<Stored>, StateDirError> {
     let file = match File::open(&path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let has_previous = directory.join(PREVIOUS).exists();
-            return if has_previous { Err(StateDirError::Missing { path }) } else { Ok(None) };
+            return if holds_previous(directory) {
+                Err(StateDirError::Missing { path })
+            } else {
+                Ok(None)
+            };
         }
         Err(error) => return Err(io_error(&path, "opening")(error)),
     };
+    let stored = parse(file).map_err(io_error(&path, "reading"))?;
+    let stored = stored.map_err(|error| StateDirError::Unusable { path, error })?;
+    check_generation(directory, &stored)?;
+    Ok(Some(stored))
+}
+
+fn parse(file: File) -> io::Result<Result<Stored, StateFileError>> {
     let mut bytes = Vec::new();
-    file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(io_error(&path, "reading"))?;
+    file.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
     // What is not UTF-8 fails the checksum, with a text that says so.
-    let text = String::from_utf8_lossy(&bytes);
-    let stored = state_file::parse(&text);
-    stored.map(Some).map_err(|error| StateDirError::Unusable { path, error })
+    Ok(state_file::parse(&String::from_utf8_lossy(&bytes)))
+}
+
+fn holds_previous(directory: &Path) -> bool {
+    directory.join(PREVIOUS).exists()
+}
+
+/// The previous generation is never the later one. It is the same one only where a crash came
+/// between keeping it and renaming, which leaves [`TEMPORARY`], or as a second name of the file.
+/// One that cannot be read proves nothing: a full disk may have cut it off.
+fn check_generation(directory: &Path, stored: &Stored) -> Result<(), StateDirError> {
+    let path = directory.join(STATE);
+    let Ok(file) = File::open(directory.join(PREVIOUS)) else { return Ok(()) };
+    let same_file = fs::metadata(&path)
+        .and_then(|state| Ok(state.ino() == file.metadata()?.ino()))
+        .unwrap_or_default();
+    let Ok(Ok(previous)) = parse(file) else { return Ok(()) };
+    let (found, previous) = (stored.generation, previous.generation);
+    let was_copied =
+        previous == found && !same_file && directory.join(TEMPORARY).symlink_metadata().is_err();
+    if previous > found || was_copied {
+        return Err(StateDirError::Older { path, found, previous });
+    }
+    Ok(())
+}
+
+/// The directory, and the state in it, belong to this user alone: what another one could have
+/// written is no record of what this node has promised.
+fn check_open(directory: &Path) -> Result<(), StateDirError> {
+    let me = Uid::effective();
+    for (path, mode) in [(directory.to_owned(), 0o700), (directory.join(STATE), 0o600)] {
+        let meta = match fs::metadata(&path) {
+            Ok(meta) => meta,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(io_error(&path, "looking at the owner")(error)),
+        };
+        let owner = Uid::from_raw(meta.uid());
+        let shown = path.display();
+        if owner != me {
+            let problem = format!("belongs to {}, and bossd runs as {}", named(owner), named(me));
+            let remedy = format!("chown -R {} {}", named(me), directory.display());
+            return Err(StateDirError::Open { path, problem, remedy });
+        }
+        if meta.mode() & 0o022 != 0 {
+            let problem = format!("has mode {:04o}", meta.mode() & 0o7777);
+            let remedy = format!("chmod {mode:o} {shown}");
+            return Err(StateDirError::Open { path, problem, remedy });
+        }
+    }
+    Ok(())
+}
+
+/// A user by name, where it has one.
+fn named(uid: Uid) -> String {
+    let user = User::from_uid(uid).ok().flatten();
+    user.map_or_else(|| uid.to_string(), |user| user.name)
 }
 
 fn check_owner(directory: &Path, stored: Stored, owner: &Owner) -> Result<Stored, StateDirError> {

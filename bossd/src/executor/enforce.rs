@@ -18,7 +18,7 @@ use super::marker::MarkerFile;
 use super::readiness::Readiness;
 use super::supervise::{Elector, Restart, Restarts};
 use super::transition::{Outcome, Transitions};
-use super::{Environment, escalate};
+use super::{Began, Environment, escalate};
 use crate::clock::{self, Alarm};
 use crate::ipc::{ToElector, ToExecutor};
 use crate::sysexits;
@@ -119,6 +119,7 @@ impl Daemon {
                 error!("{}: {error}: cannot record what stands", self.marker.path().display());
                 return sysexits::IO;
             }
+            self.share_demote_times();
             self.end_if_due();
             self.start_elector_if_due();
             if let Stopping::Done { status } = self.stopping {
@@ -155,6 +156,7 @@ impl Daemon {
             }
             Event::Time => {}
         }
+        self.transitions.start_reassert(now);
         self.look_after_elector(now);
         if let Stopping::Asked { until } = self.stopping
             && until.over_when_either(now)
@@ -202,6 +204,9 @@ impl Daemon {
                 self.machine.borrow_mut().handle_revoke(now, Epoch(epoch));
             }
             ToExecutor::Follow { facts } => self.transitions.follow(facts),
+            ToExecutor::Reassert { epoch, facts } => {
+                self.transitions.reassert(Epoch(epoch), facts);
+            }
             ToExecutor::Serving => {
                 self.serving = true;
                 let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
@@ -343,6 +348,14 @@ impl Daemon {
         }
     }
 
+    /// After each demote, to the elector and to whoever runs after this process.
+    fn share_demote_times(&self) {
+        let changed = self.transitions.demote_times().borrow_mut().take_changed();
+        if let Some(times) = changed {
+            self.tell(ToElector::Demotes(times));
+        }
+    }
+
     fn tell(&self, message: ToElector) {
         if let Some(elector) = &self.elector
             && !elector.to.send(message)
@@ -367,7 +380,9 @@ impl Daemon {
         self.restart_at = None;
         let last_epoch = self.machine.borrow().last_epoch();
         let ready = self.readiness.look(clock::now());
-        match self.environment.spawn_elector(last_epoch, ready) {
+        let demotes = self.transitions.demote_times().borrow().all();
+        let began = Began { last_epoch, ready, served: self.serving, demotes };
+        match self.environment.spawn_elector(began) {
             Ok(elector) => {
                 self.heard = clock::now();
                 self.machine.borrow_mut().handle_channel_opened();

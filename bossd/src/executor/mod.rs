@@ -4,6 +4,7 @@
 #[cfg(test)]
 mod bench;
 pub mod clean_up;
+mod demote_times;
 pub mod enforce;
 mod escalate;
 pub mod hooks;
@@ -32,7 +33,7 @@ use crate::clock;
 use crate::config::{self, Config, OnFenceFailure, Sources};
 use crate::elector::peer::{TlsFile, TlsMaterial};
 use crate::elector::state_dir;
-use crate::ipc::{StartUp, ToElector};
+use crate::ipc::{DemoteTime, StartUp, ToElector};
 use crate::{logging, sysexits};
 use enforce::{Daemon, Signal};
 use hooks::runner::{Runner, direct::Direct};
@@ -62,6 +63,15 @@ struct Serving {
     control: UnixListener,
     tls: TlsMaterial,
     user: Option<User>,
+}
+
+/// What an elector's life begins with.
+struct Began {
+    last_epoch: Epoch,
+    ready: Result<(), String>,
+    /// Another elector of this daemon has served before.
+    served: bool,
+    demotes: Vec<DemoteTime>,
 }
 
 /// Why bossd does not start.
@@ -212,12 +222,21 @@ fn give_state_directory(path: &Path, user: Option<&User>) -> Result<(), StartErr
     let help = "bossd must be able to create its state directory and give it to its user";
     let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
     made.map_err(file(path, help))?;
-    if let Some(user) = user {
-        let (uid, gid) = (Some(user.uid.as_raw()), Some(user.gid.as_raw()));
-        chown(path, uid, gid).map_err(file(path, help))?;
+    // Root without a user to drop to serves its own elector.
+    let own = || Uid::effective().is_root().then_some((0, 0));
+    let owner = user.map(|user| (user.uid.as_raw(), user.gid.as_raw())).or_else(own);
+    if let Some((uid, gid)) = owner {
+        // What is right already is left alone: a disk that has become read-only stays readable.
+        let wrong = |meta: &fs::Metadata| (meta.uid(), meta.gid()) != (uid, gid);
+        let (uid, gid) = (Some(uid), Some(gid));
+        if fs::metadata(path).is_ok_and(|meta| wrong(&meta)) {
+            chown(path, uid, gid).map_err(file(path, help))?;
+        }
         for entry in fs::read_dir(path).map_err(file(path, help))?.flatten() {
             // The elector writes there: a link that it made must not lead root to another file.
-            lchown(entry.path(), uid, gid).map_err(file(path, help))?;
+            if entry.metadata().is_ok_and(|meta| wrong(&meta)) {
+                lchown(entry.path(), uid, gid).map_err(file(path, help))?;
+            }
         }
     }
     Ok(())
@@ -286,7 +305,8 @@ fn own_claim(config: &Config) -> Option<Epoch> {
 }
 
 impl Environment {
-    fn spawn_elector(&self, last_epoch: Epoch, ready: Result<(), String>) -> io::Result<Elector> {
+    fn spawn_elector(&self, began: Began) -> io::Result<Elector> {
+        let Began { last_epoch, ready, served, demotes } = began;
         let serving = self.serving.as_ref().ok_or(io::ErrorKind::Unsupported)?;
         let elector = Elector::spawn(serving.user.as_ref(), &serving.control, &self.spared)?;
         let under_systemd = std::env::var_os("INVOCATION_ID").is_some();
@@ -296,6 +316,8 @@ impl Environment {
             tls: serving.tls.clone(),
             last_epoch: last_epoch.0,
             ready,
+            served,
+            demotes,
             executor_pid: std::process::id(),
             cleans_up: serving.user.is_none() && !under_systemd,
         })));

@@ -1,5 +1,5 @@
 //! One queue of transitions: never two at once. A promote, demote or stop that is due ends a
-//! running `follow` with its tree; a demote ends a running promote; of several `follow` that wait
+//! running `follow` or `reassert` with its tree; a demote ends a running promote; of several `follow` that wait
 //! the newest counts. Each runs as one task that is awaited to its end and reports its outcome;
 //! the loop decides what follows.
 
@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, watch};
 use tracing::{error, info};
 
 use super::Environment;
+use super::demote_times::DemoteTimes;
 use super::hooks::directory::{Hook, HookDirectory};
 use super::hooks::plan::{Call, Facts, HookEvent, HookState, plan};
 use super::hooks::runner::Runner;
@@ -41,7 +42,7 @@ pub(super) enum Outcome {
         /// Nothing stands any more.
         success: bool,
     },
-    /// The `follow` hooks ended.
+    /// The `follow` or `reassert` hooks ended.
     Notified,
     /// The `stop` hooks ended.
     Stopped,
@@ -49,7 +50,7 @@ pub(super) enum Outcome {
 
 enum Running {
     Nothing,
-    Promote { cancel: watch::Sender<bool> },
+    Promote { epoch: Epoch, cancel: watch::Sender<bool> },
     Demote { epoch: Epoch, began_urgent: bool, limit: watch::Sender<DemoteLimit> },
     Notify { cancel: watch::Sender<bool> },
 }
@@ -75,8 +76,18 @@ pub(super) struct Transitions {
     next: Option<Next>,
     /// A `follow` that waits for its turn.
     follow: Option<HookFacts>,
+    /// The epoch whose promote hooks have succeeded and which nothing has ended yet.
+    promoted: Option<Epoch>,
+    /// A `reassert` that waits for its turn.
+    reassert: Option<(Epoch, HookFacts)>,
+    /// Not before this.
+    reassert_after: Moment,
+    demote_times: Rc<RefCell<DemoteTimes>>,
     facts: HookFacts,
 }
+
+/// A link that comes and goes must not keep the hooks busy: at most one `reassert` in this time.
+const BETWEEN_REASSERTS: Span = Span::from_secs(5);
 
 impl Transitions {
     /// An empty queue.
@@ -107,6 +118,10 @@ impl Transitions {
             started: None,
             next: None,
             follow: None,
+            promoted: None,
+            reassert: None,
+            reassert_after: Moment::default(),
+            demote_times: Rc::new(RefCell::new(DemoteTimes::load(&environment.config))),
             facts,
         }
     }
@@ -114,6 +129,11 @@ impl Transitions {
     /// What the elector said last about the cluster.
     pub(super) fn learn(&mut self, facts: HookFacts) {
         self.facts = facts;
+    }
+
+    /// How long the hooks took to let go.
+    pub(super) fn demote_times(&self) -> &Rc<RefCell<DemoteTimes>> {
+        &self.demote_times
     }
 
     /// Where other tasks report.
@@ -125,6 +145,7 @@ impl Transitions {
     /// tells of a boss that is none any more.
     pub(super) fn promote(&mut self, epoch: Epoch) {
         self.follow = None;
+        (self.promoted, self.reassert) = (None, None);
         self.nothing_started();
         self.start(Next::Promote(epoch));
     }
@@ -138,7 +159,7 @@ impl Transitions {
     fn start(&mut self, next: Next) {
         match &self.running {
             Running::Nothing => self.start_now(next),
-            Running::Promote { cancel } | Running::Notify { cancel } => {
+            Running::Promote { cancel, .. } | Running::Notify { cancel } => {
                 cancel.send_replace(true);
                 self.next = Some(next);
             }
@@ -173,7 +194,7 @@ impl Transitions {
         let (cancel, cancelled) = watch::channel(false);
         let log = Rc::new(RefCell::new(StepLog::default()));
         self.started = Some(log.clone());
-        self.running = Running::Promote { cancel };
+        self.running = Running::Promote { epoch, cancel };
         let (runner, machine) = (self.runner.clone(), self.machine.clone());
         let (timeout, outcomes) = (self.config.hooks.timeout, self.outcomes.clone());
         tokio::task::spawn_local(async move {
@@ -190,6 +211,7 @@ impl Transitions {
 
     /// Starts the demote hooks, or gives those that run their new limit.
     pub(super) fn demote(&mut self, epoch: Epoch, deadline: Moment, urgent: bool) {
+        (self.promoted, self.reassert) = (None, None);
         let limit = DemoteLimit { deadline, urgent };
         if let Running::Demote { limit: current, .. } = &self.running {
             // Kept even if its task has just ended: see `finished`.
@@ -205,6 +227,38 @@ impl Transitions {
         self.start_follow();
     }
 
+    /// This node is still boss: tells the hooks when it is their turn. Of several that wait the
+    /// newest counts.
+    pub(super) fn reassert(&mut self, epoch: Epoch, facts: HookFacts) {
+        self.reassert = Some((epoch, facts));
+    }
+
+    /// Starts a `reassert` that waits, if this node still acts, its hooks have all been promoted,
+    /// and the last one is long enough ago.
+    pub(super) fn start_reassert(&mut self, now: Moment) {
+        let free = matches!(self.running, Running::Nothing);
+        if !free || !self.reassert_after.over_when_either(now) {
+            return;
+        }
+        let Some((epoch, known)) = self.reassert.take() else { return };
+        if self.promoted != Some(epoch) || !self.machine.borrow().may_act(now, epoch) {
+            // Nothing that it could be about stands any more.
+            return;
+        }
+        self.reassert_after = now.plus(BETWEEN_REASSERTS);
+        let facts = self.facts_of(known, HookEvent::Reassert, epoch, HookState::Master);
+        let started = self.started.as_ref().map(|log| log.borrow().started().to_vec());
+        let machine = self.machine.clone();
+        let may_run = move || machine.borrow().may_act(clock::now(), epoch);
+        self.tell_hooks(
+            HookEvent::Reassert,
+            &facts,
+            started.as_deref(),
+            may_run,
+            Outcome::Notified,
+        );
+    }
+
     /// The `stop` hooks.
     pub(super) fn stop(&mut self) {
         self.follow = None;
@@ -215,8 +269,10 @@ impl Transitions {
     pub(super) fn finished(&mut self, outcome: Outcome) -> Option<Outcome> {
         let was = std::mem::replace(&mut self.running, Running::Nothing);
         match (was, &outcome) {
-            (Running::Promote { .. }, Outcome::Promoted { .. })
-            | (Running::Notify { .. }, Outcome::Notified | Outcome::Stopped) => {}
+            (Running::Promote { epoch, .. }, Outcome::Promoted { success }) => {
+                self.promoted = success.then_some(epoch);
+            }
+            (Running::Notify { .. }, Outcome::Notified | Outcome::Stopped) => {}
             (Running::Demote { epoch, began_urgent, limit }, Outcome::Demoted { success }) => {
                 let limit = *limit.borrow();
                 if !success && !began_urgent && limit.urgent {
@@ -238,6 +294,7 @@ impl Transitions {
             }
         }
         if let Some(next) = self.next.take() {
+            self.promoted = None;
             // What had started is let go by the demote that overtook it, and so on.
             self.start_now(next);
             return None;
@@ -280,11 +337,13 @@ impl Transitions {
         let (sender, limits) = watch::channel(limit);
         self.running = Running::Demote { epoch, began_urgent: limit.urgent, limit: sender };
         let (runner, outcomes) = (self.runner.clone(), self.outcomes.clone());
+        let times = self.demote_times.clone();
         tokio::task::spawn_local(async move {
             let outcome = run_demote(&runner, &calls, limits).await;
             for step in outcome.steps.iter().filter(|step| !step.outcome.is_done()) {
                 error!(transition, "{step}");
             }
+            times.borrow_mut().record(&outcome.steps);
             let success = outcome.all_ok();
             info!(transition, "let go of epoch {epoch} in {}: {}", outcome.took, judged(success));
             let _ = outcomes.send(Outcome::Demoted { success });
@@ -304,9 +363,20 @@ impl Transitions {
     /// Best effort: an error is logged by the runner and decides nothing.
     fn notify(&mut self, event: HookEvent, epoch: Epoch, state: HookState, then: Outcome) {
         let facts = self.facts_for(event, epoch, state);
+        self.tell_hooks(event, &facts, None, || true, then);
+    }
+
+    fn tell_hooks(
+        &mut self,
+        event: HookEvent,
+        facts: &Facts,
+        started: Option<&[Hook]>,
+        may_run: impl Fn() -> bool + 'static,
+        then: Outcome,
+    ) {
         let transition = facts.transition.clone();
         let calls: Vec<Call> = match self.trusted_hooks() {
-            Ok(hooks) => plan(event, &hooks, &facts, None),
+            Ok(hooks) => plan(event, &hooks, facts, started),
             Err(problem) => {
                 error!(transition, "{problem}: {} hooks do not run", event.as_str());
                 Vec::new()
@@ -317,7 +387,7 @@ impl Transitions {
         let (cancel, cancelled) = watch::channel(false);
         self.running = Running::Notify { cancel };
         tokio::task::spawn_local(async move {
-            let _ = run_notify(&runner, &calls, timeout, cancelled).await;
+            let _ = run_notify(&runner, &calls, timeout, may_run, cancelled).await;
             let _ = outcomes.send(then);
         });
     }
@@ -341,8 +411,17 @@ impl Transitions {
     }
 
     fn facts_for(&self, event: HookEvent, epoch: Epoch, state: HookState) -> Facts {
+        self.facts_of(self.facts.clone(), event, epoch, state)
+    }
+
+    fn facts_of(
+        &self,
+        known: HookFacts,
+        event: HookEvent,
+        epoch: Epoch,
+        state: HookState,
+    ) -> Facts {
         let node = self.config.node.name.to_string();
-        let known = self.facts.clone();
         Facts {
             cluster: self.config.cluster.name.clone(),
             transition: transition_id(&node, epoch.0, event.as_str()),

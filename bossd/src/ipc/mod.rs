@@ -34,6 +34,8 @@ pub enum ToElector {
     Ready(Result<(), String>),
     /// Something an operator must know; shown in status. None ends it.
     Alarm(Option<String>),
+    /// How long the hooks took to let go, anew after each demote.
+    Demotes(Vec<DemoteTime>),
     /// The daemon stops: let go and hand over.
     Leave,
 }
@@ -51,6 +53,11 @@ pub struct StartUp {
     pub last_epoch: u64,
     /// Whether the hooks are in order.
     pub ready: Result<(), String>,
+    /// An elector of this daemon has served before: a state directory without a state is not a
+    /// beginning then.
+    pub served: bool,
+    /// How long the hooks took to let go.
+    pub demotes: Vec<DemoteTime>,
     /// The executor's process id, for status.
     pub executor_pid: u32,
     /// The elector has the rights to clean up after an executor that died, and nobody else will.
@@ -95,6 +102,13 @@ pub enum ToExecutor {
         /// For the hooks.
         facts: HookFacts,
     },
+    /// Still boss after a member came back: what the hooks hold is to be announced anew.
+    Reassert {
+        /// Of the boss.
+        epoch: u64,
+        /// For the hooks.
+        facts: HookFacts,
+    },
     /// One line for the service manager.
     Status(String),
     /// The elector has left in order and ends.
@@ -120,6 +134,25 @@ pub struct HookFacts {
     pub priority: u8,
     /// All members.
     pub members: Vec<String>,
+}
+
+/// How long one hook took to let go: what [`control::model::DemoteTime`] shows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DemoteTime {
+    /// The hook's name.
+    pub hook: String,
+    /// The latest demote, in milliseconds.
+    pub last_ms: u64,
+    /// That one was told to hurry.
+    pub urgent: bool,
+    /// It ended in time and with success.
+    pub ok: bool,
+    /// The latest that was told to hurry and succeeded.
+    pub urgent_ms: Option<u64>,
+    /// The longest so far.
+    pub worst_ms: u64,
+    /// How many were measured.
+    pub count: u64,
 }
 
 /// [`Moment`].
@@ -198,7 +231,7 @@ impl From<WordDoc> for Word {
 }
 
 /// One id for a transition in log, hooks, history and both processes: the node, the epoch that it
-/// is about, and what happens. Each happens at most once per epoch and node.
+/// is about, and what happens. Each but `reassert` happens at most once per epoch and node.
 pub fn transition_id(node: &str, epoch: u64, event: &str) -> String {
     format!("{node}-{epoch}-{event}")
 }

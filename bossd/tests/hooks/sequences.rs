@@ -279,7 +279,7 @@ fn facts_larger_than_a_pipe_reach_a_hook_that_reads_and_do_not_hold_one_that_doe
             bench.calls(HookEvent::Follow, None).into_iter().map(|call| call.hook).collect();
         let facts = Facts { reason: "x".repeat(200_000), ..facts() };
         let calls = plan(HookEvent::Follow, &hooks, &facts, None);
-        let steps = run_notify(&bench.runner, &calls, LONG, go_on()).await;
+        let steps = run_notify(&bench.runner, &calls, LONG, || true, go_on()).await;
         assert!(steps.iter().all(|step| step.outcome.is_done()), "{:?}", texts(&steps));
         assert!(bench.lines("size")[0].trim().parse::<usize>().unwrap() > 200_000);
     });
@@ -291,8 +291,14 @@ fn a_hook_that_only_learns_something_may_fail() {
         let bench = Bench::new();
         bench.hook("10-a", "kill -SEGV $$");
         bench.hook("20-b", NOTE);
-        let steps =
-            run_notify(&bench.runner, &bench.calls(HookEvent::Follow, None), LONG, go_on()).await;
+        let steps = run_notify(
+            &bench.runner,
+            &bench.calls(HookEvent::Follow, None),
+            LONG,
+            || true,
+            go_on(),
+        )
+        .await;
         assert_eq!(steps[0].outcome, Outcome::Signalled(11));
         assert_eq!(bench.lines("log"), ["follow 20-b"]);
     });
@@ -326,7 +332,7 @@ fn a_hook_that_has_vanished_or_has_no_interpreter_fails_with_a_hint() {
         std::fs::remove_file(&path).unwrap();
         std::fs::write(&path, "#!/no/such/shell\n").unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
-        let texts = texts(&run_notify(&bench.runner, &calls, LONG, go_on()).await);
+        let texts = texts(&run_notify(&bench.runner, &calls, LONG, || true, go_on()).await);
         assert!(
             texts[0].contains("could not be started") && texts[0].contains("first line"),
             "{texts:?}"

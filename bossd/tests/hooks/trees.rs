@@ -86,8 +86,14 @@ fn a_service_of_a_hook_that_succeeded_lives_until_the_leftovers_are_killed() {
         assert!(services.iter().all(|pid| lives(*pid)));
 
         // A later hook that fails kills its own tree, not what was there before.
-        let steps =
-            run_notify(&bench.runner, &bench.calls(HookEvent::Follow, None), LONG, go_on()).await;
+        let steps = run_notify(
+            &bench.runner,
+            &bench.calls(HookEvent::Follow, None),
+            LONG,
+            || true,
+            go_on(),
+        )
+        .await;
         assert!(!steps[0].outcome.is_done());
         assert!(services.iter().all(|pid| lives(*pid)));
 

@@ -71,6 +71,16 @@ pub enum Violation {
         /// The later one.
         after: Effect,
     },
+    /// A node that announced what it did not hold, or did not hold any more.
+    #[error("{node} was told to reassert epoch {epoch:?} at {at_ns}, outside of any such effect")]
+    Reasserted {
+        /// Which.
+        node: String,
+        /// What it was told.
+        epoch: Option<u64>,
+        /// When.
+        at_ns: u64,
+    },
     /// An effect that nobody ended, of a node that is not boss.
     #[error("still standing: {0}, which is not the boss")]
     Open(Effect),
@@ -104,6 +114,18 @@ fn parse_line(line: &str) -> Option<Line> {
 /// Judges a log; `acting` is who is boss now, and the only one whose effect may stand.
 pub fn judge(lines: &[Line], acting: Option<&str>) -> Result<Vec<Effect>, Violation> {
     let effects = effects(lines);
+    for line in lines.iter().filter(|line| line.event == "reassert") {
+        let covers = |effect: &&Effect| {
+            effect.node == line.node
+                && Some(effect.epoch) == line.epoch
+                && effect.from_ns < line.at_ns
+                && effect.to_ns.is_none_or(|end| line.at_ns < end)
+        };
+        if !effects.iter().any(|effect| covers(&effect)) {
+            let (node, epoch, at_ns) = (line.node.clone(), line.epoch, line.at_ns);
+            return Err(Violation::Reasserted { node, epoch, at_ns });
+        }
+    }
     for pair in effects.windows(2) {
         let [before, after] = pair else { continue };
         if after.epoch <= before.epoch {
@@ -225,6 +247,17 @@ mod tests {
         assert!(matches!(verdict(GOOD, Some("alpha")), Err(Violation::Open(_))));
         let log = GOOD.replace("host-died - end", "host-died - start");
         assert!(matches!(verdict(&log, Some("gamma")), Err(Violation::Overlap { .. })));
+    }
+
+    #[test]
+    fn what_is_reasserted_must_be_held() {
+        let held = GOOD.replace("200 alpha", "150 alpha reassert 5 start\n200 alpha");
+        assert_eq!(verdict(&held, Some("gamma")), Ok(3));
+        for wrong in ["150 beta reassert 5", "150 alpha reassert 4", "211 alpha reassert 5"] {
+            let log = GOOD.replace("200 alpha", &format!("{wrong} start\n200 alpha"));
+            let verdict = verdict(&log, Some("gamma"));
+            assert!(matches!(verdict, Err(Violation::Reasserted { .. })), "{wrong}: {verdict:?}");
+        }
     }
 
     #[test]

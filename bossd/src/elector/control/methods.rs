@@ -2,9 +2,9 @@
 //! here, nothing is done yet.
 
 use control::interface::{
-    DRAIN, Description, Drain, GET_INFO, GET_INTERFACE_DESCRIPTION, GET_STATUS, INTERFACE, Info,
-    MAX_REASON, RESIGN, Resign, SERVICE, SWITCHOVER, Switchover, UNDRAIN, Undrain, WhichInterface,
-    description,
+    CLEAR, Clear, DRAIN, Description, Drain, GET_INFO, GET_INTERFACE_DESCRIPTION, GET_STATUS,
+    INTERFACE, Info, MAX_REASON, RESIGN, Resign, SERVICE, SWITCHOVER, Switchover, UNDRAIN, Undrain,
+    WhichInterface, description,
 };
 use control::varlink::{Call, Fault};
 use serde::Serialize;
@@ -70,6 +70,11 @@ pub fn understand(call: Call) -> Result<Asked, Fault> {
             let Undrain { node } = parameters(call.parameters)?;
             check("node", node.as_deref(), MAX_NAME)?;
             Ok(Asked::Change(ControlCommand::Undrain { node }))
+        }
+        CLEAR => {
+            let Clear { node } = parameters(call.parameters)?;
+            check("node", node.as_deref(), MAX_NAME)?;
+            Ok(Asked::Change(ControlCommand::Clear { node }))
         }
         RESIGN => {
             let Resign { force } = parameters(call.parameters)?;
@@ -137,7 +142,9 @@ mod tests {
         let wanted = ControlCommand::Drain { node: node.clone(), reason, force: true };
         assert_eq!(drain, Ok(Asked::Change(wanted)));
         let undrain = asked(UNDRAIN, json!({ "node": "alpha" }));
-        assert_eq!(undrain, Ok(Asked::Change(ControlCommand::Undrain { node })));
+        assert_eq!(undrain, Ok(Asked::Change(ControlCommand::Undrain { node: node.clone() })));
+        let clear = asked(CLEAR, json!({ "node": "alpha" }));
+        assert_eq!(clear, Ok(Asked::Change(ControlCommand::Clear { node })));
         let resign = asked(RESIGN, Value::Null);
         assert_eq!(resign, Ok(Asked::Change(ControlCommand::Resign { force: false })));
         let switchover = asked(SWITCHOVER, json!({ "to": "beta" }));

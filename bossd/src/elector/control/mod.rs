@@ -50,6 +50,11 @@ pub enum ControlCommand {
         /// Which; None is the node that was asked.
         node: Option<String>,
     },
+    /// End a hold-off.
+    Clear {
+        /// Whose; None is the node that was asked.
+        node: Option<String>,
+    },
     /// The boss gives up.
     Resign {
         /// Even if nobody eligible could take over.
@@ -80,6 +85,7 @@ impl std::fmt::Display for ControlCommand {
                 write!(f, "drain of {} ({reason})", named(node))
             }
             Self::Undrain { node } => write!(f, "undrain of {}", named(node)),
+            Self::Clear { node } => write!(f, "clear of {}", named(node)),
             Self::Resign { force: false } => f.write_str("resign"),
             Self::Resign { force: true } => f.write_str("forced resign"),
             Self::Switchover { to } => write!(f, "switchover to {to}"),

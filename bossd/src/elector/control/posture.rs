@@ -2,7 +2,9 @@
 //! status document alone. Whoever shows a status ([`present`]) judges it at that moment, so that
 //! a picture that has become old says so.
 
-use control::model::{Drained, HeldOff, Kind, Level, Member, Phase, Posture, Status, Taken};
+use control::model::{
+    DemoteTime, Drained, HeldOff, Kind, Level, Member, Phase, Posture, Status, Taken,
+};
 use election::{Moment, Span};
 
 use Level::{Degraded, Unsafe};
@@ -155,7 +157,10 @@ fn out_of_service(member: &Member, found: &mut Found) {
     }
     if let Some(HeldOff { left_ms, failures: _, cause }) = &member.held_off {
         let left = Span::from_millis(*left_ms);
-        found.push((Degraded, format!("{name} is held off for {left} more: {cause}")));
+        found.push((
+            Degraded,
+            format!("{name} is held off for {left} more: {cause}; `bossctl clear {name}` ends it"),
+        ));
     }
     if member.hooks_ok == Some(false) {
         found.push((Degraded, format!("{name} cannot run its hooks: see its journal")));
@@ -171,6 +176,9 @@ fn this_node(status: &Status, found: &mut Found) {
             format!("{node} cannot write its state file and does not vote: look at its disk"),
         ));
     }
+    found.extend(
+        slow_demote(node, &this.demotes, this.urgent_demote_ms).map(|text| (Degraded, text)),
+    );
     // What a drain, a hold-off, hooks and the disk explain was said already.
     let unexplained = status.member(node).is_some_and(|member| {
         member.kind == Kind::Voter
@@ -193,6 +201,37 @@ fn this_node(status: &Status, found: &mut Found) {
             ),
         ));
     }
+}
+
+/// Whether the demote hooks of `node` would miss an emergency, which leaves them `room_ms` together.
+///
+/// Judged by the latest demote of each. A planned one that took its time says nothing about a hook
+/// that has kept within an emergency before, for in that it is told to hurry.
+#[must_use]
+pub fn slow_demote(node: &str, demotes: &[DemoteTime], room_ms: u64) -> Option<String> {
+    const REMEDY: &str = "make its demote faster, at least with BOSS_URGENT=1, or give it more \
+                          time: fence-window in [timing]";
+    if let Some(failed) = demotes.iter().find(|time| time.urgent && !time.ok) {
+        let (hook, took) = (&failed.hook, Span::from_millis(failed.last_ms));
+        return Some(format!(
+            "{hook} of {node} did not let go in its last urgent demote ({took}): {REMEDY}"
+        ));
+    }
+    let takes = |time: &DemoteTime| match time.urgent_ms {
+        Some(urgent) if !time.urgent => urgent.min(time.last_ms),
+        _ => time.last_ms,
+    };
+    let all = demotes.iter().map(takes).fold(0, u64::saturating_add);
+    let slowest = demotes.iter().max_by_key(|time| takes(time))?;
+    if all <= room_ms {
+        return None;
+    }
+    let (hook, took) = (&slowest.hook, Span::from_millis(takes(slowest)));
+    let (all, room) = (Span::from_millis(all), Span::from_millis(room_ms));
+    Some(format!(
+        "the hooks of {node} took {all} to let go, of it {hook} {took}, and an emergency leaves them \
+         {room}: {REMEDY}"
+    ))
 }
 
 fn names<'a>(members: impl Iterator<Item = &'a Member>) -> String {
@@ -334,6 +373,28 @@ mod tests {
             change(&mut status);
             expect(&status, Degraded, reason);
         }
+    }
+
+    #[test]
+    fn hooks_that_let_go_too_slowly_for_an_emergency_are_degraded_with_the_slowest_and_the_remedies()
+     {
+        let mut status = well();
+        let time = &mut status.this.demotes[1];
+        assert!((time.last_ms, time.urgent_ms) == (2_140, Some(310)), "slow, but not in a hurry");
+        time.urgent_ms = None;
+        expect(&status, Degraded, "the hooks of beta took 2154 ms to let go, of it 20-database");
+        let said = judge(&status).reasons.concat();
+        assert!(said.contains("leaves them 750 ms"), "{said}");
+        assert!(said.contains("BOSS_URGENT=1") && said.contains("fence-window"), "{said}");
+        // Each of them would be in time, both together are not.
+        for time in &mut status.this.demotes {
+            (time.last_ms, time.urgent_ms) = (400, Some(400));
+        }
+        expect(&status, Degraded, "took 800 ms to let go");
+        status.this.demotes[0].last_ms = 100;
+        assert_eq!(judge(&status).level, Level::Safe);
+        (status.this.demotes[0].urgent, status.this.demotes[0].ok) = (true, false);
+        expect(&status, Degraded, "10-address of beta did not let go in its last urgent demote");
     }
 
     #[test]

@@ -53,6 +53,18 @@ pub enum StateFileError {
     /// The checksum matches, the content does not make sense.
     #[error("its content does not make sense: {0}")]
     Content(String),
+    /// A cluster state of a term that the node, by its own word, has not reached: every one is
+    /// written with a term at least as high (A2), so this was put together by somebody.
+    #[error(
+        "its cluster state is of term {version}, its own term is {own}: bossd never writes such a \
+         file, so it was edited or pieced together"
+    )]
+    Ahead {
+        /// The term of the cluster state's version.
+        version: u64,
+        /// The file's term.
+        own: u64,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -109,7 +121,12 @@ pub fn parse(text: &str) -> Result<Stored, StateFileError> {
     }
     let doc: FileDoc =
         serde_json::from_str(body).map_err(|e| StateFileError::Content(e.to_string()))?;
-    stored(generation, doc).map_err(|e| StateFileError::Content(e.to_string()))
+    let stored = stored(generation, doc).map_err(|e| StateFileError::Content(e.to_string()))?;
+    let (version, own) = (stored.hard.state.version.term.0, stored.hard.term.0);
+    if version > own {
+        return Err(StateFileError::Ahead { version, own });
+    }
+    Ok(stored)
 }
 
 fn number<T: std::str::FromStr>(word: Option<&str>) -> Result<T, StateFileError> {

@@ -1,6 +1,6 @@
 //! A state directory is believed whole or not at all, and what it takes is on the disk.
 
-use std::os::unix::fs::{MetadataExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 
 use election::{Address, Kind, Member, Members, Policy, Profile, Term, Timing};
 
@@ -41,7 +41,7 @@ impl Bench {
     }
 
     fn open(&self) -> Result<StateDir, StateDirError> {
-        StateDir::open(&self.path(), &self.owner, &self.unborn)
+        StateDir::open(&self.path(), &self.owner, &self.unborn, Expect::AnyLife)
     }
 
     /// A directory with a vote in it, closed again.
@@ -134,7 +134,8 @@ fn a_state_of_another_node_or_cluster_is_refused_with_both_names() {
         Owner { cluster: ClusterId(8), ..bench.owner.clone() },
         Owner { node: NodeId::new("beta"), ..bench.owner.clone() },
     ] {
-        let refused = StateDir::open(&bench.path(), &owner, &bench.unborn).expect_err("foreign");
+        let refused = StateDir::open(&bench.path(), &owner, &bench.unborn, Expect::AnyLife)
+            .expect_err("foreign");
         assert!(matches!(refused, StateDirError::Foreign { .. }), "{refused}");
         let wanted = format!("{} of cluster", owner.node);
         assert!(refused.to_string().contains(&wanted), "{refused}");
@@ -246,4 +247,92 @@ fn an_own_claim_is_found_by_node_and_incarnation() {
         dir.write(HardState { state: state.into(), ..bench.vote(&dir, 4) }).expect("writable");
         assert_eq!(own_claim(&bench.path()).expect("readable"), found);
     }
+}
+
+#[test]
+fn a_state_that_is_ahead_of_its_own_term_is_refused_though_its_checksum_is_right() {
+    let bench = Bench::new();
+    let mut dir = bench.open().expect("it opens");
+    let mut state = bench.unborn.clone();
+    state.version = election::Version { term: Term(8), index: 2 };
+    dir.write(HardState { state: state.into(), ..bench.vote(&dir, 7) }).expect("writable");
+    drop(dir);
+    let refused = bench.open().expect_err("ahead").to_string();
+    assert!(refused.contains("its cluster state is of term 8, its own term is 7"), "{refused}");
+    assert!(own_claim(&bench.path()).is_err());
+}
+
+#[test]
+fn an_older_generation_in_the_place_of_the_state_is_refused() {
+    let bench = Bench::new();
+    bench.voted();
+    let kept = fs::read(bench.file(PREVIOUS)).expect("there is one");
+    let newest = fs::read(bench.file(STATE)).expect("readable");
+    // By hand, from the previous one: both are generation 1 then.
+    fs::write(bench.file(STATE), &kept).expect("writable");
+    let refused = bench.open().expect_err("older").to_string();
+    assert!(refused.contains("generation 1") && refused.contains("state.previous"), "{refused}");
+    assert_eq!(fs::read(bench.file(STATE)).expect("readable"), kept, "left as it is");
+    // From a backup: the previous one is generation 2 by now.
+    fs::write(bench.file(STATE), &newest).expect("writable");
+    drop(bench.open().expect("the right one"));
+    fs::write(bench.file(STATE), &kept).expect("writable");
+    assert!(matches!(bench.open(), Err(StateDirError::Older { found: 1, previous: 2, .. })));
+}
+
+#[test]
+fn what_a_crash_between_keeping_and_renaming_leaves_is_no_older_generation() {
+    let bench = Bench::new();
+    let hard = bench.voted();
+    // As a second name, and as a copy where a file cannot have two, beside what was to come.
+    fs::remove_file(bench.file(PREVIOUS)).expect("there");
+    fs::hard_link(bench.file(STATE), bench.file(PREVIOUS)).expect("linked");
+    assert_eq!(bench.open().expect("it opens").stored().hard, hard);
+    fs::copy(bench.file(STATE), bench.file(PREVIOUS)).expect("copied");
+    fs::write(bench.file(TEMPORARY), "boss-state 1 9").expect("writable");
+    assert_eq!(bench.open().expect("it opens").stored().hard, hard);
+    // And a previous one that a full disk cut off proves nothing.
+    fs::write(bench.file(PREVIOUS), "boss-state 1 9999 ").expect("writable");
+    assert_eq!(bench.open().expect("it opens").stored().hard, hard);
+}
+
+#[test]
+fn a_directory_that_others_could_write_is_refused_with_the_remedy() {
+    let bench = Bench::new();
+    bench.voted();
+    for (path, bad, good) in [(bench.path(), 0o770, 0o700), (bench.file(STATE), 0o602, 0o600)] {
+        fs::set_permissions(&path, fs::Permissions::from_mode(bad)).expect("ours");
+        let refused = bench.open().expect_err("open to others").to_string();
+        let remedy = format!("chmod {good:o} {}", path.display());
+        assert!(refused.contains(&remedy) && refused.contains(&format!("{bad:04o}")), "{refused}");
+        fs::set_permissions(&path, fs::Permissions::from_mode(good)).expect("ours");
+    }
+    drop(bench.open().expect("repaired"));
+    if !Uid::effective().is_root() {
+        println!(
+            "SKIPPED a_directory_that_others_could_write_is_refused_with_the_remedy: the half \
+                  about its owner needs root"
+        );
+        return;
+    }
+    for path in [bench.path(), bench.file(STATE)] {
+        chown(&path, Some(65_534), None).expect("as root");
+        let refused = bench.open().expect_err("another's").to_string();
+        assert!(refused.contains("belongs to nobody") && refused.contains("chown -R"), "{refused}");
+        chown(&path, Some(0), None).expect("as root");
+    }
+    drop(bench.open().expect("repaired"));
+}
+
+#[test]
+fn a_directory_that_was_removed_under_a_daemon_is_not_a_new_life() {
+    let bench = Bench::new();
+    bench.voted();
+    let again = || StateDir::open(&bench.path(), &bench.owner, &bench.unborn, Expect::TheSameLife);
+    drop(again().expect("it is there"));
+    fs::remove_dir_all(bench.path()).expect("ours");
+    assert!(matches!(again(), Err(StateDirError::Vanished { .. })));
+    assert!(!bench.path().exists(), "nothing was made in its place");
+    fs::create_dir(bench.path()).expect("made");
+    assert!(matches!(again(), Err(StateDirError::Vanished { .. })), "empty is not better");
 }

@@ -45,6 +45,8 @@ pub struct Step {
     pub hook: String,
     /// What it was called for.
     pub event: HookEvent,
+    /// It was told to hurry.
+    pub urgent: bool,
     /// How it ended.
     pub outcome: Outcome,
     /// How long it took, with the kill where there was one.
@@ -59,6 +61,11 @@ impl Outcome {
         *self == Self::Done
     }
 
+    /// The hook was started, so that there is a time that it took.
+    pub fn has_run(&self) -> bool {
+        !matches!(self, Self::NotStarted(_) | Self::NotRun)
+    }
+
     /// The hook was killed, or not even started, because time ran out.
     pub fn ran_out_of_time(&self) -> bool {
         matches!(self, Self::Killed(Cut::Timeout | Cut::Urgent | Cut::Clock(_)) | Self::NotRun)
@@ -67,7 +74,7 @@ impl Outcome {
 
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { hook, event: _, outcome, took, left } = self;
+        let Self { hook, event: _, urgent: _, outcome, took, left } = self;
         let said = match outcome {
             Outcome::Done => write!(f, "{hook} succeeded after {took}"),
             Outcome::Exited(status) => {
@@ -121,7 +128,7 @@ mod tests {
 
     fn text(outcome: Outcome, took: Span, left: Vec<i32>) -> String {
         let hook = "20-db".to_owned();
-        Step { hook, event: HookEvent::Promote, outcome, took, left }.to_string()
+        Step { hook, event: HookEvent::Promote, urgent: false, outcome, took, left }.to_string()
     }
 
     #[test]

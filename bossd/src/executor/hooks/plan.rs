@@ -14,6 +14,8 @@ pub enum HookEvent {
     Demote,
     /// Another node is boss.
     Follow,
+    /// This node is still boss; what it holds is to be announced anew.
+    Reassert,
     /// The daemon stops.
     Stop,
 }
@@ -93,7 +95,7 @@ pub struct Call {
 
 /// The calls of a transition, in their order.
 ///
-/// Promote, follow and stop run ascending. Demote is the exact reverse of `started`, which are the
+/// Promote, follow and stop run ascending, and reassert what of them was `started`. Demote is the exact reverse of `started`, which are the
 /// hooks as they were when promote called them, so that one that has vanished since fails aloud
 /// instead of being left out. None means unknown, as after a crash: all of `hooks`, in reverse.
 pub fn plan(
@@ -107,6 +109,8 @@ pub fn plan(
         HookEvent::Promote | HookEvent::Follow | HookEvent::Stop => {
             hooks.iter().map(call).collect()
         }
+        // Only what will be let go again: a hook that was added since is left out.
+        HookEvent::Reassert => started.unwrap_or(hooks).iter().map(call).collect(),
         HookEvent::Demote => started.unwrap_or(hooks).iter().rev().map(call).collect(),
     }
 }
@@ -139,6 +143,7 @@ impl HookEvent {
             Self::Promote => "promote",
             Self::Demote => "demote",
             Self::Follow => "follow",
+            Self::Reassert => "reassert",
             Self::Stop => "stop",
         }
     }
@@ -305,6 +310,13 @@ mod tests {
             names(&plan(HookEvent::Demote, &now, &facts(), Some(&started))),
             ["20-b", "10-a"]
         );
+    }
+
+    #[test]
+    fn a_reassert_is_for_what_was_promoted_in_the_same_order() {
+        let all = hooks(&["10-a", "20-b", "30-new"]);
+        let calls = plan(HookEvent::Reassert, &all, &facts(), Some(&all[..2]));
+        assert_eq!(names(&calls), ["10-a", "20-b"]);
     }
 
     #[test]

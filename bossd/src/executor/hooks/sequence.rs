@@ -132,7 +132,7 @@ pub async fn run_demote(
         let hooks_left = u64::try_from(calls.len() - index).expect("few hooks");
         let current = *limit.borrow();
         if current.deadline.over_when_either(now()) {
-            steps.push(not_run(call));
+            steps.push(not_run(&call.limited(current.urgent, 0)));
             continue;
         }
         let time = share(current, hooks_left).left_until_either(now());
@@ -142,18 +142,20 @@ pub async fn run_demote(
     DemoteOutcome { steps, took: begun.elapsed(now()) }
 }
 
-/// Runs hooks that only learn something (follow, stop), each within `timeout`. One that fails is
-/// logged and stops nothing. When `cancel` becomes true (or its sender is gone) the running hook is
+/// Runs hooks whose outcome decides nothing (follow, reassert, stop), each within `timeout`. One that
+/// fails is logged and stops nothing. Before each, `may_run` is asked; what it refuses ends the
+/// sequence. When `cancel` becomes true (or its sender is gone) the running hook is
 /// killed at once with its tree, and those after it do not run.
 pub async fn run_notify(
     runner: &Runner,
     calls: &[Call],
     timeout: Span,
+    may_run: impl Fn() -> bool,
     mut cancel: watch::Receiver<bool>,
 ) -> Vec<Step> {
     let mut steps = Vec::with_capacity(calls.len());
     for call in calls {
-        if *cancel.borrow() || cancel.has_changed().is_err() {
+        if *cancel.borrow() || cancel.has_changed().is_err() || !may_run() {
             break;
         }
         let cut = cut_by(now().plus(timeout), &mut cancel);
@@ -180,6 +182,7 @@ fn not_run(call: &Call) -> Step {
     let step = Step {
         hook: call.hook.name.clone(),
         event: call.event,
+        urgent: call.facts.urgent,
         outcome: Outcome::NotRun,
         took: Span::ZERO,
         left: Vec::new(),

@@ -1,10 +1,13 @@
 //! Tests of real bossd processes. Each has its own cluster, waits for conditions, and has its
 //! witnesses judged at the end.
 
+mod bad_disk;
 mod commands;
 mod deaths;
+mod disk;
 mod election;
 mod hooks;
+mod hooks_under_fire;
 mod identity;
 mod network;
 mod playground;

@@ -15,7 +15,7 @@ use bossd::elector::schema::state_file::{Stored, render};
 use bossd::elector::schema::wire;
 use bossd::ipc::{HookFacts, ToElector, ToExecutor, to_frame};
 use control::interface::{
-    DRAIN, Done, GET_STATUS, RESIGN, Refusal, RefusalKind, SWITCHOVER, UNDRAIN,
+    CLEAR, DRAIN, Done, GET_STATUS, RESIGN, Refusal, RefusalKind, SWITCHOVER, UNDRAIN,
 };
 use control::varlink::{Call, Fault, MAX_MESSAGE, Reply, encode};
 use election::{Envelope, Epoch, HardState, Moment, Permit, Span, Term, Version, Word};
@@ -103,6 +103,7 @@ fn wires() -> Vec<Vec<u8>> {
     for command in [
         CommandDoc::Drain { node: node.clone(), reason, force: true },
         CommandDoc::Undrain { node: node.clone() },
+        CommandDoc::Clear { node: node.clone() },
         CommandDoc::Resign { force: false },
         CommandDoc::Switchover { to: node },
     ] {
@@ -155,6 +156,7 @@ fn controls() -> Vec<Vec<u8>> {
         (GET_STATUS, json!({})),
         (DRAIN, json!({ "node": "alpha", "reason": "disk", "force": true })),
         (UNDRAIN, json!({ "node": "alpha" })),
+        (CLEAR, json!({ "node": "alpha" })),
         (RESIGN, json!({ "force": false })),
         (SWITCHOVER, json!({ "to": "beta" })),
         (control::interface::GET_INFO, json!({})),

@@ -30,8 +30,8 @@ impl Direct {
     pub async fn run(&self, call: &Call, cut: impl Future<Output = Cut>) -> Step {
         let begun = now();
         let (outcome, left) = self.run_to_end(call, cut).await;
-        let (hook, event) = (call.hook.name.clone(), call.event);
-        Step { hook, event, outcome, took: begun.elapsed(now()), left }
+        let (hook, event, urgent) = (call.hook.name.clone(), call.event, call.facts.urgent);
+        Step { hook, event, urgent, outcome, took: begun.elapsed(now()), left }
     }
 
     async fn run_to_end(&self, call: &Call, cut: impl Future<Output = Cut>) -> (Outcome, Vec<i32>) {

@@ -167,6 +167,7 @@ impl Log<'_> {
             target: "hook",
             hook = self.call.hook.name,
             event = self.call.event.as_str(),
+            epoch = self.call.facts.epoch,
             transition = self.call.facts.transition,
             "{line}"
         );
