@@ -45,7 +45,7 @@ pub struct StateDir {
 #[derive(Debug, thiserror::Error)]
 pub enum StateDirError {
     /// The system refuses.
-    #[error("{path}: {what}: {error}. The state directory must be writable by bossd's user")]
+    #[error("{path}: {what}: {error}. {}", advice(error))]
     Io {
         /// What was touched.
         path: PathBuf,
@@ -450,6 +450,21 @@ fn keep_previous(current: &Path, previous: &Path) -> io::Result<()> {
 fn was_refused(error: &io::Error) -> bool {
     let known = [Errno::ENOSPC, Errno::EDQUOT, Errno::EROFS];
     error.raw_os_error().is_some_and(|raw| known.contains(&Errno::from_raw(raw)))
+}
+
+/// What to do about an error of the system.
+fn advice(error: &io::Error) -> &'static str {
+    match error.raw_os_error().map(Errno::from_raw) {
+        Some(Errno::EACCES | Errno::EPERM | Errno::ENOENT | Errno::ENOTDIR) => {
+            "The state directory must be writable by bossd's user ([node] state-directory, user)"
+        }
+        _ if was_refused(error) => {
+            "Make room on the disk, or mount it writable: without its state this node cannot start"
+        }
+        _ => {
+            "Look at the disk and at the kernel's log (dmesg): without its state this node cannot start"
+        }
+    }
 }
 
 fn io_error(path: &Path, what: &'static str) -> impl FnOnce(io::Error) -> StateDirError {

@@ -3,8 +3,8 @@
  * and does what the word in it says:
  *
  *     slow SECONDS    fsync takes that long, then succeeds
- *     fsync           fsync fails with EIO
- *     rename          rename fails with EIO
+ *     fsync           fsync fails with EIO; with a 1 behind it, once
+ *     rename          rename fails with EIO; with a 1 behind it, once
  *     read-only       no file in state/ can be opened for writing: EROFS
  *     full            the file cannot be opened: ENOSPC
  *
@@ -28,17 +28,17 @@ static int is_state(const char *path) {
     return length >= tail && strcmp(path + length - tail, end) == 0;
 }
 
-/* The wish of the moment; the number behind it goes to *seconds. Raw system calls: these functions
+/* The wish of the moment; the number behind it goes to *number. Raw system calls: these functions
  * stand in the place of open. */
-static int wished(const char *word, int *seconds) {
+static int wished(const char *word, int *number) {
     char text[64] = {0}, found[32] = {0};
     int fd = (int)syscall(SYS_openat, AT_FDCWD, "disk-fault", O_RDONLY | O_CLOEXEC, 0);
     if (fd < 0)
         return 0;
     ssize_t count = read(fd, text, sizeof text - 1);
     close(fd);
-    *seconds = 0;
-    if (count <= 0 || sscanf(text, "%31s %d", found, seconds) < 1)
+    *number = 0;
+    if (count <= 0 || sscanf(text, "%31s %d", found, number) < 1)
         return 0;
     return strcmp(found, word) == 0;
 }
@@ -50,6 +50,12 @@ static void say(const char *what) {
         return;
     (void)!write(fd, what, strlen(what));
     close(fd);
+}
+
+/* What is to happen once is over before anybody hears of it. */
+static void over(int once) {
+    if (once)
+        unlink("disk-fault");
 }
 
 static int refused(const char *path, int flags) {
@@ -92,16 +98,17 @@ int open64(const char *path, int flags, ...) {
 
 int fsync(int fd) {
     char link[64], path[4096] = {0};
-    int seconds = 0;
+    int number = 0;
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     if (readlink(link, path, sizeof path - 1) > 0 && is_state(path)) {
-        if (wished("slow", &seconds)) {
-            struct timespec left = {.tv_sec = seconds, .tv_nsec = 0};
+        if (wished("slow", &number)) {
+            struct timespec left = {.tv_sec = number, .tv_nsec = 0};
             say("slow begins\n");
             while (nanosleep(&left, &left) != 0 && errno == EINTR)
                 ;
             say("slow ends\n");
-        } else if (wished("fsync", &seconds)) {
+        } else if (wished("fsync", &number)) {
+            over(number);
             say("fsync\n");
             errno = EIO;
             return -1;
@@ -111,8 +118,9 @@ int fsync(int fd) {
 }
 
 int rename(const char *from, const char *to) {
-    int unused;
-    if (is_state(from) && wished("rename", &unused)) {
+    int once;
+    if (is_state(from) && wished("rename", &once)) {
+        over(once);
         say("rename\n");
         errno = EIO;
         return -1;
