@@ -34,10 +34,10 @@ pub enum ToElector {
     Ready(Result<(), String>),
     /// Something an operator must know; shown in status. None ends it.
     Alarm(Option<String>),
-    /// How long the hooks took to let go, anew after each demote.
-    Demotes(Vec<DemoteTime>),
     /// The daemon stops: let go and hand over.
     Leave,
+    /// How long the hooks took to let go, anew after each demote.
+    Demotes(Vec<DemoteTime>),
 }
 
 /// What an elector begins with.
@@ -102,6 +102,10 @@ pub enum ToExecutor {
         /// For the hooks.
         facts: HookFacts,
     },
+    /// One line for the service manager.
+    Status(String),
+    /// The elector has left in order and ends.
+    Left,
     /// Still boss after a member came back: what the hooks hold is to be announced anew.
     Reassert {
         /// Of the boss.
@@ -109,10 +113,6 @@ pub enum ToExecutor {
         /// For the hooks.
         facts: HookFacts,
     },
-    /// One line for the service manager.
-    Status(String),
-    /// The elector has left in order and ends.
-    Left,
 }
 
 /// What hooks are told of the cluster.

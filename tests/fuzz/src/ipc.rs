@@ -48,6 +48,7 @@ fn obey(mut rest: &[u8]) {
             ToExecutor::Revoke { epoch, .. } => machine.handle_revoke(now, Epoch(epoch)),
             ToExecutor::Serving
             | ToExecutor::Follow { .. }
+            | ToExecutor::Reassert { .. }
             | ToExecutor::Status(_)
             | ToExecutor::Left => {}
         }

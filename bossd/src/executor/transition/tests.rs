@@ -225,3 +225,84 @@ fn a_promote_with_a_hook_that_cannot_be_trusted_fails_and_has_nothing_to_let_go(
         assert_eq!(queue.bench.lines("log"), ["promote 10-a"]);
     });
 }
+
+impl Queue {
+    /// Promoted, by the machine's word too.
+    async fn acting(bench: Bench, epoch: u64) -> Self {
+        let mut queue = Self::new(bench);
+        queue.permit(epoch);
+        assert!(matches!(queue.next().await, Some(Outcome::Promoted { success: true })));
+        queue.machine.borrow_mut().handle_promoted(clock::now(), true);
+        queue
+    }
+
+    fn reassert(&mut self, epoch: u64, reason: &str) {
+        let reason = reason.to_owned();
+        let facts = HookFacts { reason, ..self.transitions.facts.clone() };
+        self.transitions.reassert(Epoch(epoch), facts);
+        self.transitions.start_reassert(clock::now());
+    }
+}
+
+#[test]
+fn a_reassert_calls_what_was_promoted_and_the_next_one_waits_its_time() {
+    run(async {
+        let bench = Bench::new();
+        bench.hook("10-a", &format!("{NOTE}; [ $1 = promote ] || echo \"$BOSS_REASON\" >>@/why"));
+        let mut queue = Queue::acting(bench, 3).await;
+        queue.bench.hook("20-new", NOTE);
+        queue.reassert(3, "beta is back");
+        assert!(matches!(queue.next().await, Some(Outcome::Notified)));
+        assert_eq!(queue.bench.lines("log"), ["promote 10-a", "reassert 10-a"]);
+        // A link that comes and goes: both wait, and the newest counts.
+        queue.reassert(3, "beta is back again");
+        queue.reassert(3, "gamma is back");
+        assert!(queue.next().await.is_none(), "too soon");
+        queue.transitions.start_reassert(clock::now().plus(BETWEEN_REASSERTS));
+        assert!(matches!(queue.next().await, Some(Outcome::Notified)));
+        assert_eq!(queue.bench.lines("why"), ["beta is back", "gamma is back"]);
+    });
+}
+
+#[test]
+fn nothing_is_reasserted_before_the_promote_after_the_demote_or_for_another_epoch() {
+    run(async {
+        let bench = Bench::new();
+        bench.hook("10-a", NOTE);
+        let mut queue = Queue::new(bench);
+        queue.reassert(3, "nobody is boss");
+        queue.permit(3);
+        queue.reassert(3, "the promote runs");
+        assert!(matches!(queue.next().await, Some(Outcome::Promoted { success: true })));
+        // Promoted by its own word, and its permit revoked before the machine heard of that.
+        queue.machine.borrow_mut().handle_revoke(clock::now(), Epoch(3));
+        queue.transitions.start_reassert(clock::now());
+        assert!(queue.next().await.is_none());
+        queue.demote(3, LONG, true);
+        queue.reassert(3, "it lets go");
+        assert!(matches!(queue.next().await, Some(Outcome::Demoted { success: true })));
+        queue.machine.borrow_mut().handle_demoted(clock::now(), true);
+        queue.transitions.start_reassert(clock::now());
+        assert!(queue.next().await.is_none());
+        queue.permit(5);
+        assert!(matches!(queue.next().await, Some(Outcome::Promoted { success: true })));
+        queue.machine.borrow_mut().handle_promoted(clock::now(), true);
+        queue.reassert(3, "late");
+        assert!(queue.next().await.is_none());
+        assert_eq!(queue.bench.lines("log"), ["promote 10-a", "demote 10-a", "promote 10-a"]);
+    });
+}
+
+#[test]
+fn a_demote_ends_a_running_reassert() {
+    run(async {
+        let bench = Bench::new();
+        bench.hook("10-a", &HANGS.replace("WHICH", "reassert"));
+        let mut queue = Queue::acting(bench, 3).await;
+        queue.reassert(3, "beta is back");
+        queue.logged("reassert 10-a").await;
+        queue.demote(3, LONG, true);
+        assert!(matches!(queue.next().await, Some(Outcome::Demoted { success: true })));
+        assert_eq!(queue.bench.lines("log"), ["promote 10-a", "reassert 10-a", "demote 10-a"]);
+    });
+}

@@ -355,5 +355,5 @@ fn on(bed: &mut Bed, index: usize) -> Acting {
 /// A boss that is not this node.
 fn not_on(bed: &mut Bed, index: usize) -> Acting {
     let boss = bed.boss();
-    if boss.index != index { boss } else { on(bed, (index + 1) % 3) }
+    if boss.index == index { on(bed, (index + 1) % 3) } else { boss }
 }

@@ -13,7 +13,7 @@ use bossd::elector::forward::{CommandDoc, Order, Report};
 use bossd::elector::peer::hello::Hello;
 use bossd::elector::schema::state_file::{Stored, render};
 use bossd::elector::schema::wire;
-use bossd::ipc::{HookFacts, ToElector, ToExecutor, to_frame};
+use bossd::ipc::{DemoteTime, HookFacts, ToElector, ToExecutor, to_frame};
 use control::interface::{
     CLEAR, DRAIN, Done, GET_STATUS, RESIGN, Refusal, RefusalKind, SWITCHOVER, UNDRAIN,
 };
@@ -195,7 +195,8 @@ fn channels() -> Vec<Vec<u8>> {
         ToExecutor::Extend { epoch: 9, until: until.into() },
         ToExecutor::Demote { epoch: 9, facts: facts.clone() },
         ToExecutor::Revoke { epoch: 9, facts: facts.clone() },
-        ToExecutor::Follow { facts },
+        ToExecutor::Follow { facts: facts.clone() },
+        ToExecutor::Reassert { epoch: 9, facts },
         ToExecutor::Status("boss".to_owned()),
         ToExecutor::Left,
     ];
@@ -206,10 +207,20 @@ fn channels() -> Vec<Vec<u8>> {
         Word::Idle { epoch },
         Word::Stuck { epoch },
     ];
+    let slow = DemoteTime {
+        hook: "20-db".to_owned(),
+        last_ms: 900,
+        urgent: true,
+        ok: false,
+        urgent_ms: Some(80),
+        worst_ms: 900,
+        count: 2,
+    };
     let told = words.into_iter().map(|word| to_frame(&ToElector::Word(word.into())));
     let told = told.chain([
         to_frame(&ToElector::Ready(Err("no hooks".to_owned()))),
         to_frame(&ToElector::Alarm(None)),
+        to_frame(&ToElector::Demotes(vec![slow])),
         to_frame(&ToElector::Leave),
     ]);
     vec![
