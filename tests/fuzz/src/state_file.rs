@@ -1,7 +1,7 @@
 //! The state file: any text, with and without a checksum that fits, and files torn by a crash.
 //! Whatever is taken for a state is one that a node can begin with.
 
-use bossd::elector::schema::state_file::{Stored, parse, render};
+use bossd::elector::schema::state_file::{Stored, checksum, parse, render};
 use election::{ClusterState, Epoch, HardState, Moment, Node, NodeId, Span, Start, Term};
 
 use crate::draw::Draw;
@@ -29,7 +29,7 @@ fn any(bytes: &[u8]) {
 fn fitting(bytes: &[u8]) {
     let Ok(body) = std::str::from_utf8(bytes) else { return };
     let body = body.trim_end_matches('\n');
-    let crc = crc32fast::hash(body.as_bytes());
+    let crc = checksum("boss-state 1 5", body);
     if let Ok(stored) = parse(&format!("boss-state 1 5 {crc:08x}\n{body}\n")) {
         assert_eq!(stored.generation, 5);
         is_a_state(&stored);
@@ -59,9 +59,7 @@ fn written(draw: &mut Draw<'_>) {
         assert!(parse(torn).is_err(), "torn after {place} bytes of {}", text.len());
         let zeros = format!("{torn}{}", "\0".repeat(text.len() - place));
         assert!(parse(&zeros).is_err(), "zeros after {place} bytes of {}", text.len());
-        // One bit of the body; the header has no checksum of its own.
-        let body = text.find('\n').map_or(text.len(), |end| end + 1);
-        if place >= body && place < text.len() {
+        if place < text.len() {
             let mut damaged = text.clone().into_bytes();
             damaged[place] ^= 1 << draw.below(7);
             let damaged = String::from_utf8(damaged).expect("still ASCII");

@@ -92,8 +92,18 @@ pub fn render(stored: &Stored) -> String {
         state: state.as_ref().into(),
     };
     let body = serde_json::to_string(&doc).expect("plain data is always encodable into memory");
-    let crc = crc32fast::hash(body.as_bytes());
-    format!("{MAGIC} {FORMAT} {generation} {crc:08x}\n{body}\n")
+    let header = format!("{MAGIC} {FORMAT} {generation}");
+    let crc = checksum(&header, &body);
+    format!("{header} {crc:08x}\n{body}\n")
+}
+
+/// Of everything but itself: an older file is told by its generation, which must be right too.
+pub fn checksum(header: &str, body: &str) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    for part in [header, "\n", body] {
+        hasher.update(part.as_bytes());
+    }
+    hasher.finalize()
 }
 
 /// The state in a text.
@@ -108,14 +118,18 @@ pub fn parse(text: &str) -> Result<Stored, StateFileError> {
         return Err(StateFileError::Newer(format));
     }
     if format == 0 {
-        // There never was one: the header has no checksum of its own.
+        // There never was one.
         return Err(StateFileError::NoHeader);
     }
     let generation = number(words.next())?;
-    let wanted = words.next().and_then(|crc| u32::from_str_radix(crc, 16).ok());
-    let wanted = wanted.ok_or(StateFileError::NoHeader)?;
+    let (covered, crc) = header.rsplit_once(' ').ok_or(StateFileError::NoHeader)?;
+    let wanted = u32::from_str_radix(crc, 16).map_err(|_| StateFileError::NoHeader)?;
+    // As it is written and no other way, so that no damage to it goes unseen.
+    if format!("{wanted:08x}") != crc || words.count() != 1 {
+        return Err(StateFileError::NoHeader);
+    }
     let body = rest.strip_suffix('\n').unwrap_or(rest);
-    let found = crc32fast::hash(body.as_bytes());
+    let found = checksum(covered, body);
     if found != wanted || !rest.ends_with('\n') {
         return Err(StateFileError::Checksum { found, wanted });
     }

@@ -98,22 +98,29 @@ fn a_state_torn_at_any_byte_is_refused_and_left_as_it_is() {
 }
 
 #[test]
-fn a_state_with_any_bit_turned_is_refused() {
+fn a_state_with_any_bit_turned_or_any_byte_replaced_is_refused() {
     let bench = Bench::new();
     bench.voted();
     let whole = fs::read(bench.file(STATE)).expect("readable");
-    // The generation only counts writes: it is the one thing that the checksum does not cover.
-    let header: Vec<usize> =
-        whole.iter().enumerate().filter(|(_, b)| **b == b' ').map(|x| x.0).collect();
-    let generation = header[1] + 1..header[2];
-    for index in (0..whole.len()).filter(|index| !generation.contains(index)) {
+    let kept = fs::read(bench.file(PREVIOUS)).expect("there is one");
+    let damages = (0..8).map(|bit| 1 << bit).chain([0xff]);
+    for (index, damage) in damages.flat_map(|x: u8| (0..whole.len()).map(move |at| (at, x))) {
+        let mut bytes = whole.clone();
+        bytes[index] ^= damage;
+        // What is judged is the file: the directory's own steps are the other tests' subject.
+        let text = String::from_utf8_lossy(&bytes);
+        assert!(state_file::parse(&text).is_err(), "byte {index}, damage {damage:02x}: {text}");
+    }
+    for index in 0..whole.len() {
         let mut bytes = whole.clone();
         bytes[index] ^= 1;
         fs::write(bench.file(STATE), &bytes).expect("writable");
-        let refused = bench.open().err();
-        let said = matches!(refused, Some(StateDirError::Unusable { .. }));
-        assert!(said, "byte {index}: {refused:?}");
+        let refused = bench.open().expect_err("damaged");
+        assert!(matches!(refused, StateDirError::Unusable { .. }), "byte {index}: {refused}");
+        assert!(refused.to_string().contains("state.previous"), "{refused}");
     }
+    // The generation before was there all the time, and nobody took it for the state.
+    assert_eq!(fs::read(bench.file(PREVIOUS)).expect("there"), kept);
 }
 
 #[test]
