@@ -153,14 +153,13 @@ fn a_node_starts_on_a_read_only_disk_and_follows_without_a_vote() {
 
 #[test]
 fn a_voter_on_a_full_disk_gives_no_vote_until_there_is_room() {
-    let mut bed = Bed::prepare(&three());
-    let state = bed.node(1).dir.join("state");
-    let test = "a_voter_on_a_full_disk_gives_no_vote_until_there_is_room";
-    let Some(disk) = SmallDisk::mount(test, &state) else { return };
+    let shim = Shim::build();
+    let mut bed = Bed::prepare(&shim.under(three()));
+    let disk = SmallDisk::under(&bed, 1);
     bed.start_all().expect("started");
     let boss = not_on(&mut bed, 1);
     let other = 2 - boss.index;
-    disk.fill();
+    disk.fill(&bed, 1);
     all_write(&bed, boss.index, other);
     disk_ok(&mut bed, 1, false);
     bed.logged(1, "the state directory refused a write: No space left on device");
@@ -171,7 +170,7 @@ fn a_voter_on_a_full_disk_gives_no_vote_until_there_is_room() {
         assert_eq!(acting(seen), None, "a boss by a vote that no disk has");
         (status.boss.is_none() && status.this.term > 0 && asks(&seen[other])).then_some(())
     });
-    disk.empty();
+    disk.empty(&bed, 1);
     let after = bed.until("a boss once there is room", harness::agreed);
     assert!(after.epoch > boss.epoch);
     disk_ok(&mut bed, 1, true);
@@ -182,13 +181,12 @@ fn a_voter_on_a_full_disk_gives_no_vote_until_there_is_room() {
 fn a_boss_on_a_full_disk_lets_go_in_order_and_another_takes_over() {
     let mut plan = three();
     plan.members[1].priority = 200;
-    let mut bed = Bed::prepare(&plan);
-    let state = bed.node(1).dir.join("state");
-    let test = "a_boss_on_a_full_disk_lets_go_in_order_and_another_takes_over";
-    let Some(disk) = SmallDisk::mount(test, &state) else { return };
+    let shim = Shim::build();
+    let mut bed = Bed::prepare(&shim.under(plan));
+    let disk = SmallDisk::under(&bed, 1);
     bed.start_all().expect("started");
     let before = on(&mut bed, 1);
-    disk.fill();
+    disk.fill(&bed, 1);
     all_write(&bed, 1, 0);
     let after = bed.boss_after(&before);
     assert_ne!(after.index, 1);
@@ -200,7 +198,7 @@ fn a_boss_on_a_full_disk_lets_go_in_order_and_another_takes_over() {
     bed.start_node(1).expect("started");
     bed.agree_on(&after);
     bed.logged(1, "no vote until it can write");
-    disk.empty();
+    disk.empty(&bed, 1);
     disk_ok(&mut bed, 1, true);
     bed.judge(Some(&after));
 }
