@@ -2,19 +2,24 @@
 //! generation, the reset secret, and the storage thread that makes writes durable beside the
 //! election (protocol.md 8). It never guesses: what it cannot believe it refuses, with the reason.
 
+mod check;
+mod error;
+
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write as _};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 
 use election::{ClusterId, ClusterState, HardState, Incarnation, NodeId, Span, Write, Written};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
-use nix::unistd::{Uid, User};
 
 use crate::clock;
 use crate::elector::schema::state_file::{self, MAX_FILE, StateFileError, Stored};
+use check::{check_generation, check_open};
+pub use error::StateDirError;
+use error::io_error;
 
 const STATE: &str = "state";
 const PREVIOUS: &str = "state.previous";
@@ -40,109 +45,6 @@ pub struct StateDir {
     // Held for as long as the directory is in use.
     lock: Flock<File>,
 }
-
-/// Why a state directory cannot be used. Nothing is changed in any of these cases.
-#[derive(Debug, thiserror::Error)]
-pub enum StateDirError {
-    /// The system refuses.
-    #[error("{path}: {what}: {error}. {}", advice(error))]
-    Io {
-        /// What was touched.
-        path: PathBuf,
-        /// What was to be done.
-        what: &'static str,
-        /// The system's word.
-        error: io::Error,
-    },
-    /// Another daemon has it.
-    #[error(
-        "{path}: another bossd uses this state directory (pid {pid}). Two instances need two \
-         directories ([node] state-directory). If it is an elector that outlived its executor, run \
-         `bossd --clean-up` first; when that does not end it, kill -9 {pid}"
-    )]
-    InUse {
-        /// The lock.
-        path: PathBuf,
-        /// Who holds it, as it said.
-        pid: String,
-    },
-    /// The state file cannot be believed.
-    #[error(
-        "{path}: {error}. This node gives no vote rather than guess what it had promised; \
-         {PREVIOUS} beside it, where there is one, may have forgotten a vote and is not used. {}",
-        REMEDY
-    )]
-    Unusable {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        error: StateFileError,
-    },
-    /// The state file is gone, the previous generation is there.
-    #[error(
-        "{path} is missing, but {PREVIOUS} beside it is there: somebody removed it, or a disk was \
-         restored half. The previous generation may have forgotten a vote, so it is not used. {}",
-        REMEDY
-    )]
-    Missing {
-        /// The file.
-        path: PathBuf,
-    },
-    /// An earlier generation stands in the place of the state file.
-    #[error(
-        "{path}: it is generation {found}, and {PREVIOUS} beside it is generation {previous}: an \
-         older file was put in its place, from a backup or from {PREVIOUS} itself. It may have \
-         forgotten a vote, so it is not used. {}",
-        REMEDY
-    )]
-    Older {
-        /// The file.
-        path: PathBuf,
-        /// Its generation.
-        found: u64,
-        /// That of the previous one.
-        previous: u64,
-    },
-    /// Somebody else could have written it.
-    #[error(
-        "{path}: it {problem}, so that another user could change what this node has promised. Make \
-         sure that nobody did, then: {remedy}"
-    )]
-    Open {
-        /// The directory or the file.
-        path: PathBuf,
-        /// What is wrong.
-        problem: String,
-        /// What to do.
-        remedy: String,
-    },
-    /// The directory was there when this daemon started, and is not any more.
-    #[error(
-        "{path} holds no state any more: it was removed while bossd was running. This node gives \
-         no vote rather than forget what it had promised. Put the directory back if you can; else \
-         start bossd again: the node then starts as a new life, which the cluster must re-admit"
-    )]
-    Vanished {
-        /// The directory.
-        path: PathBuf,
-    },
-    /// Another cluster's, or another node's.
-    #[error(
-        "{path}: it belongs to {found}, this node is {wanted}. Use another state directory \
-         ([node] state-directory), or put the right certificates and the right name back"
-    )]
-    Foreign {
-        /// The file.
-        path: PathBuf,
-        /// Whose it is.
-        found: String,
-        /// Who asks.
-        wanted: String,
-    },
-}
-
-const REMEDY: &str = "Restore the file itself if you can; else move the whole directory away: the \
-                      node then starts as a new life, which the cluster must re-admit";
 
 /// Whether a directory without a state is the beginning of a new life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -346,57 +248,6 @@ fn holds_previous(directory: &Path) -> bool {
     directory.join(PREVIOUS).exists()
 }
 
-/// The previous generation is never the later one. It is the same one only where a crash came
-/// between keeping it and renaming, which leaves [`TEMPORARY`], or as a second name of the file.
-/// One that cannot be read proves nothing: a full disk may have cut it off.
-fn check_generation(directory: &Path, stored: &Stored) -> Result<(), StateDirError> {
-    let path = directory.join(STATE);
-    let Ok(file) = File::open(directory.join(PREVIOUS)) else { return Ok(()) };
-    let same_file = fs::metadata(&path)
-        .and_then(|state| Ok(state.ino() == file.metadata()?.ino()))
-        .unwrap_or_default();
-    let Ok(Ok(previous)) = parse(file) else { return Ok(()) };
-    let (found, previous) = (stored.generation, previous.generation);
-    let was_copied =
-        previous == found && !same_file && directory.join(TEMPORARY).symlink_metadata().is_err();
-    if previous > found || was_copied {
-        return Err(StateDirError::Older { path, found, previous });
-    }
-    Ok(())
-}
-
-/// The directory, and the state in it, belong to this user alone: what another one could have
-/// written is no record of what this node has promised.
-fn check_open(directory: &Path) -> Result<(), StateDirError> {
-    let me = Uid::effective();
-    for (path, mode) in [(directory.to_owned(), 0o700), (directory.join(STATE), 0o600)] {
-        let meta = match fs::metadata(&path) {
-            Ok(meta) => meta,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            Err(error) => return Err(io_error(&path, "looking at the owner")(error)),
-        };
-        let owner = Uid::from_raw(meta.uid());
-        let shown = path.display();
-        if owner != me {
-            let problem = format!("belongs to {}, and bossd runs as {}", named(owner), named(me));
-            let remedy = format!("chown -R {} {}", named(me), directory.display());
-            return Err(StateDirError::Open { path, problem, remedy });
-        }
-        if meta.mode() & 0o022 != 0 {
-            let problem = format!("has mode {:04o}", meta.mode() & 0o7777);
-            let remedy = format!("chmod {mode:o} {shown}");
-            return Err(StateDirError::Open { path, problem, remedy });
-        }
-    }
-    Ok(())
-}
-
-/// A user by name, where it has one.
-fn named(uid: Uid) -> String {
-    let user = User::from_uid(uid).ok().flatten();
-    user.map_or_else(|| uid.to_string(), |user| user.name)
-}
-
 fn check_owner(directory: &Path, stored: Stored, owner: &Owner) -> Result<Stored, StateDirError> {
     if stored.cluster == owner.cluster && stored.node == owner.node {
         return Ok(stored);
@@ -450,26 +301,6 @@ fn keep_previous(current: &Path, previous: &Path) -> io::Result<()> {
 fn was_refused(error: &io::Error) -> bool {
     let known = [Errno::ENOSPC, Errno::EDQUOT, Errno::EROFS];
     error.raw_os_error().is_some_and(|raw| known.contains(&Errno::from_raw(raw)))
-}
-
-/// What to do about an error of the system.
-fn advice(error: &io::Error) -> &'static str {
-    match error.raw_os_error().map(Errno::from_raw) {
-        Some(Errno::EACCES | Errno::EPERM | Errno::ENOENT | Errno::ENOTDIR) => {
-            "The state directory must be writable by bossd's user ([node] state-directory, user)"
-        }
-        _ if was_refused(error) => {
-            "Make room on the disk, or mount it writable: without its state this node cannot start"
-        }
-        _ => {
-            "Look at the disk and at the kernel's log (dmesg): without its state this node cannot start"
-        }
-    }
-}
-
-fn io_error(path: &Path, what: &'static str) -> impl FnOnce(io::Error) -> StateDirError {
-    let path = path.to_owned();
-    move |error| StateDirError::Io { path, what, error }
 }
 
 /// What the storage thread reports.

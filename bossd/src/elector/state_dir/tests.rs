@@ -4,6 +4,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 
 use election::{Address, Kind, Member, Members, Policy, Profile, Term, Timing};
 
+use nix::unistd::Uid;
+
 use super::*;
 
 struct Bench {

@@ -11,6 +11,7 @@ mod hooks_under_fire;
 mod identity;
 mod network;
 mod playground;
+mod reassert;
 mod restarts;
 mod state;
 
