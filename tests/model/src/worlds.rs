@@ -111,7 +111,7 @@ fn handovers(deep: bool) -> Vec<Setup> {
         Setup {
             alone: Some(0),
             timing: Timing { fence: TICK.times(2), ..timing(2) },
-            budget: Budget { cuts: 3, delays: more, ..Budget::default() },
+            budget: Budget { cuts: 2 + more, delays: more, ..Budget::default() },
             sometimes: &[Mark::Boss, Mark::V4Grants, Mark::W2Waited],
             ..world("M1 three voters, a better voter returns", 3, 2, if deep { 5 } else { 4 })
         },
