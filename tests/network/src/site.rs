@@ -75,6 +75,8 @@ pub fn obstacle() -> Option<String> {
 /// Voters with profile `lan`, whose hooks are the witness, the shared address and a gate.
 pub fn plan(hosts: usize) -> Plan {
     let mut plan = harness::plan(&names()[..hosts]);
+    // So short that who resigned a moment ago can be boss again in the next step of a test.
+    plan.election = "hold-off = \"1s\"".to_owned();
     for member in &mut plan.members {
         member.hooks.extend([hooks::address(), hooks::gate()]);
     }
@@ -185,7 +187,21 @@ impl Site {
             // Gone in between: nothing to signal.
             let _ = kill(*pid, signal);
         }
+        if signal == Signal::SIGKILL {
+            self.ended(host, &pids);
+        }
         pids
+    }
+
+    /// Waits until these processes of a host have ended.
+    pub fn ended(&mut self, host: usize, pids: &[Pid]) {
+        until("the end of processes", || {
+            // A main process whose threads are still ending is no process any more, but runs.
+            let node = self.bed.node_mut(host);
+            let runs = node.executor().is_some_and(|pid| pids.contains(&pid)) && node.is_running();
+            let living = node.processes();
+            (!runs && pids.iter().all(|pid| !living.contains(pid))).then_some(())
+        });
     }
 
     /// The elector of a host, also one that does not answer.

@@ -115,6 +115,6 @@ fn a_demote_that_lies_is_seen_by_those_who_look_at_the_address_alone() {
     assert!(pair.contains(&before.index) && pair.contains(&after.index), "{double}");
     assert_eq!(others(&site, &pair).len(), 1);
     let status = site.node(after.index).status().expect("it answers");
-    assert_eq!(status.posture.level, Level::Safe, "bossd cannot know: {:?}", status.posture);
+    assert_ne!(status.posture.level, Level::Unsafe, "bossd cannot know: {:?}", status.posture);
     harness::judge::judge(&site.lines(), Some(&after.name)).expect("the witnesses cannot either");
 }

@@ -14,7 +14,7 @@ mod watch;
 mod weather;
 
 use control::model::Phase;
-use harness::{Acting, Seen, acting};
+use harness::{Acting, Seen, acting, until};
 use network::{Options, Site, obstacle, plan};
 
 /// A running site of so many hosts; None, and a word about it, where there cannot be one.
@@ -93,8 +93,8 @@ fn others(site: &Site, but: &[usize]) -> Vec<usize> {
     (0..site.size()).filter(|host| !but.contains(host)).collect()
 }
 
-/// Asks a boss to give up.
+/// Has a boss give up, as soon as another could take over.
 fn resign(site: &Site, boss: &Acting) {
     let resign = control::interface::Resign { force: None };
-    site.client(boss.index).resign(&resign).expect("others could be boss");
+    until("a resignation that is accepted", || site.client(boss.index).resign(&resign).ok());
 }

@@ -1,6 +1,6 @@
 //! Every process stopped and killed in every phase of the boss's life.
 
-use control::model::Phase;
+use control::model::{Level, Phase};
 use harness::{Acting, boot_ns, until};
 use network::{Firewall, Site, Target};
 use nix::sys::signal::{Signal, kill};
@@ -72,6 +72,11 @@ fn each(mut bring: impl FnMut(&mut Site, &Acting) -> Acting) {
             let struck = bring(&mut site, &boss);
             let pids = site.signal(struck.index, target, signal);
             assert!(!pids.is_empty(), "there is nothing to {signal}");
+            for host in 0..site.size() {
+                for event in ["promote", "demote"] {
+                    site.hold(host, event, false);
+                }
+            }
             if signal == Signal::SIGSTOP {
                 frozen();
                 for pid in pids {
@@ -85,25 +90,28 @@ fn each(mut bring: impl FnMut(&mut Site, &Acting) -> Acting) {
     site.judge(Some(&boss));
 }
 
-/// Lets all go on, starts what has ended, and waits for a boss.
+/// Heals the network, starts what has ended, and waits for a boss.
 fn restored(site: &mut Site, before: &Acting) -> Acting {
     for host in 0..site.size() {
-        for event in ["promote", "demote"] {
-            site.hold(host, event, false);
-        }
-        if let Some(pid) = site.elector_of(host).filter(|_| !site.node_mut(host).is_running()) {
-            // Its executor is gone; it cleans up and ends by itself.
-            until("the end of an elector", || (site.elector_of(host) != Some(pid)).then_some(()));
-        }
-    }
-    for host in 0..site.size() {
         site.lan().set_plug(host, true).expect("plugged in");
+        if failed(site, host) {
+            // It says what is to be done about it: look, and start bossd again.
+            site.node(host).stop();
+            site.gone(host);
+        }
+        // An elector whose executor is gone cleans up and ends by itself before this does.
         site.revive(host);
     }
     site.heal();
     site.until("a boss, the same or a later one", |seen| {
         harness::agreed(seen).filter(|acting| acting.epoch >= before.epoch)
     })
+}
+
+/// Whether a node says that it could not let go: a hook's time was over before the host went on.
+fn failed(site: &Site, host: usize) -> bool {
+    let status = site.node(host).status();
+    status.is_ok_and(|status| status.alarms.iter().any(|alarm| alarm.level == Level::Unsafe))
 }
 
 /// Longer than a lease, and shorter than what the next boss waits at least: with both processes of
