@@ -250,6 +250,16 @@ impl Site {
         hooks::at_gate(&self.node(host).dir, event)
     }
 
+    /// Has the next promotes fail and leave a process behind, or no longer.
+    pub fn set_stray(&self, host: usize, stray: bool) {
+        hooks::set_stray(&self.node(host).dir, stray);
+    }
+
+    /// How often what a promote left on a host took the shared address.
+    pub fn strays(&self, host: usize) -> u64 {
+        hooks::strays(&self.node(host).dir)
+    }
+
     /// Steps the wall clock of the host that was made for it; seconds from the true time.
     pub fn step_clock(&self, seconds: i64) {
         self.step.as_ref().expect("a host whose clock can be stepped").set(seconds);

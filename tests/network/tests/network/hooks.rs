@@ -1,7 +1,5 @@
 //! Hooks that hang, that leave something behind, and that lie.
 
-use std::fs;
-
 use control::model::Level;
 use harness::until;
 use network::hooks::script;
@@ -70,20 +68,14 @@ fn what_a_failed_promote_left_in_another_session_holds_no_address() {
     if !allowed() {
         return;
     }
-    // It takes the address again and again, from a session of its own, whatever demote does.
-    let stray = "#!/bin/sh\ntest \"$1 $BOSS_NODE\" = 'promote alpha' || exit 0\n\
-        setsid sh -c 'while :; do ip address replace 10.77.0.200/24 dev eth0; echo >>\"$0/ticks\"; \
-        sleep 0.01; done' \"${0%/*}/..\" >/dev/null 2>&1 &\nsleep 0.2; exit 1\n";
     let mut plan = plan(3);
-    for member in &mut plan.members {
-        member.hooks.push(script("60-stray", stray));
-    }
     plan.members[0].priority = 200;
-    let mut site = Site::start(&plan, Options::default());
+    let mut site = Site::prepare(&plan, Options::default());
+    site.set_stray(0, true);
+    site.start_all().expect("started");
     let boss = site.boss();
     assert_ne!(boss.name, "alpha");
-    let ticks = site.node(0).dir.join("ticks");
-    assert!(fs::metadata(&ticks).is_ok_and(|it| it.len() > 0), "it never ran");
+    assert!(site.strays(0) > 0, "it never ran");
     assert_eq!(site.node(0).processes().len(), 2, "bossd's own, and nothing else");
     site.answered_by(boss.index);
     site.judge(Some(&boss));

@@ -1,0 +1,211 @@
+//! What came of a storm: the table that is printed, and what of it must not be.
+
+use std::fmt;
+
+use harness::Line;
+use harness::judge::{Edge, Violation, judge};
+
+use super::{Account, Fault, Forecast, Gap};
+use crate::bounds::Bounds;
+use crate::owners::Double;
+use crate::shared_address::Stretch;
+
+/// All that was found.
+pub(super) struct Found<'a> {
+    pub(super) forecast: Forecast,
+    pub(super) whole: Stretch,
+    pub(super) account: Account,
+    pub(super) injected: &'a [Fault],
+    pub(super) served: Vec<Stretch>,
+    pub(super) lines: Vec<Line>,
+    pub(super) doubles: Result<Vec<Double>, String>,
+    pub(super) effort: (u64, u64),
+    pub(super) bounds: Bounds,
+    pub(super) failure: Option<String>,
+}
+
+/// The account of a storm, and its verdict.
+#[derive(Clone, Debug)]
+pub struct Report {
+    forecast: Forecast,
+    bounds: Bounds,
+    lasted_ns: u64,
+    counts: Vec<(Fault, usize)>,
+    promotions: usize,
+    share: f64,
+    no_majority_ns: u64,
+    gaps: Vec<Gap>,
+    stalls: (usize, u64),
+    overlaps: usize,
+    doubles: usize,
+    effort: (u64, u64),
+    problems: Vec<String>,
+}
+
+impl Report {
+    pub(super) fn new(found: &Found<'_>) -> Self {
+        let Found { forecast, whole, account, bounds, .. } = found;
+        let mut starts: Vec<_> = found.lines.iter().filter(|line| is_start(line)).collect();
+        starts.sort_by_key(|line| line.at_ns);
+        let starts: Vec<_> = starts.into_iter().map(|line| line.at_ns).collect();
+        let kinds = Fault::ALL.into_iter().filter(|fault| fault.fits(forecast.hosts));
+        let count = |fault| found.injected.iter().filter(|it| **it == fault).count();
+        let judged = judge(&found.lines, None);
+        // An epoch that falls is one that two had, too.
+        let overlap = matches!(judged, Err(Violation::Overlap { .. } | Violation::Epoch { .. }));
+        let stalled: u64 = account.stalls.iter().map(|it| it.to_ns - it.from_ns).sum();
+        let lost = account.no_majority.iter().map(|it| it.to_ns - it.from_ns).sum();
+        let mut report = Self {
+            forecast: *forecast,
+            bounds: *bounds,
+            lasted_ns: whole.to_ns - whole.from_ns,
+            counts: kinds.map(|fault| (fault, count(fault))).collect(),
+            promotions: starts.iter().filter(|start| **start >= whole.from_ns).count(),
+            share: account.share(*whole, &found.served),
+            no_majority_ns: lost,
+            gaps: account.gaps(&found.served, &starts),
+            stalls: (account.stalls.len(), stalled),
+            overlaps: usize::from(overlap),
+            doubles: found.doubles.as_ref().map_or(0, Vec::len),
+            effort: found.effort,
+            problems: found.failure.clone().into_iter().collect(),
+        };
+        report.problems.extend(found.doubles.as_ref().err().cloned());
+        report.judge();
+        report
+    }
+
+    /// Whether all that is asked of a storm was there, and nothing that must not be.
+    pub fn holds(&self) -> bool {
+        self.problems.is_empty()
+    }
+
+    fn judge(&mut self) {
+        let mut problems = Vec::new();
+        if self.overlaps > 0 {
+            problems.push("two at once, by the hooks".to_owned());
+        }
+        if self.doubles > 0 {
+            problems.push(format!("{} moments with two holders of the address", self.doubles));
+        }
+        let (questions, looks) = self.effort;
+        let least = self.lasted_ns / 1_000_000 / MOST_BETWEEN_LOOKS_MS;
+        if questions < least || looks < least {
+            problems.push(format!("only {questions} questions and {looks} looks at the address"));
+        }
+        let promotions = self.scaled(LEAST_PROMOTIONS);
+        if self.promotions < promotions {
+            problems.push(format!("{} promotions, not {promotions}", self.promotions));
+        }
+        if self.share < LEAST_SHARE {
+            problems.push(format!("a boss for {:.1} % of the time only", self.share));
+        }
+        problems.extend(self.too_few());
+        for gap in self.gaps.iter().filter(|gap| self.is_too_long(gap)) {
+            problems.push(format!(
+                "{} ms without a boss where {} ms are promised at worst (at {} ns)",
+                (gap.counted_ns - gap.stalled_ns) / 1_000_000,
+                self.bounds.worst_ms,
+                gap.stretch.from_ns
+            ));
+        }
+        self.problems.extend(problems);
+    }
+
+    /// Every kind often enough; in a storm too short for once each, enough different ones.
+    fn too_few(&self) -> Vec<String> {
+        let each = (LEAST_OF_EACH as f64 * self.scale()).floor() as usize;
+        if each > 0 {
+            let few = self.counts.iter().filter(|(_, count)| *count < each);
+            return few
+                .map(|(fault, count)| format!("{}: {count} times, not {each}", fault.name()))
+                .collect();
+        }
+        let different = self.counts.iter().filter(|(_, count)| *count > 0).count();
+        let wanted = self.scaled(LEAST_OF_EACH * self.counts.len()).min(self.counts.len());
+        if different < wanted {
+            return vec![format!("{different} different faults, not {wanted}")];
+        }
+        Vec::new()
+    }
+
+    fn is_too_long(&self, gap: &Gap) -> bool {
+        gap.counted_ns.saturating_sub(gap.stalled_ns) > self.bounds.worst_ms * 1_000_000
+    }
+
+    /// Of what is asked of ten minutes or more.
+    fn scaled(&self, least: usize) -> usize {
+        (least as f64 * self.scale()).ceil() as usize
+    }
+
+    fn scale(&self) -> f64 {
+        (self.forecast.minutes / WHOLE_MINUTES).min(1.0)
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Forecast { seed, hosts, .. } = self.forecast;
+        let ms = |ns: u64| ns / 1_000_000;
+        writeln!(f, "| fault | of protocol.md 10 | times |\n|---|---|---|")?;
+        for (fault, count) in &self.counts {
+            let number = match fault.number() {
+                0 => "network".to_owned(),
+                number => number.to_string(),
+            };
+            writeln!(f, "| {} | {number} | {count} |", fault.name())?;
+        }
+        let longest = self.gaps.iter().max_by_key(|gap| gap.stretch.to_ns - gap.stretch.from_ns);
+        let longest = longest.map_or(0, |gap| ms(gap.stretch.to_ns - gap.stretch.from_ns));
+        let net = |gap: &Gap| gap.counted_ns.saturating_sub(gap.stalled_ns);
+        let mut counted: Vec<_> = self.gaps.iter().map(|gap| ms(net(gap))).collect();
+        counted.sort_unstable();
+        let middle = counted.get(counted.len() / 2).copied().unwrap_or(0);
+        let (questions, looks) = self.effort;
+        let (stalls, stalled_ns) = self.stalls;
+        let injected: usize = self.counts.iter().map(|(_, count)| count).sum();
+        let rows = [
+            ("seed, hosts", format!("{seed}, {hosts}")),
+            ("lasted", format!("{:.1} minutes", self.lasted_ns as f64 / 60e9)),
+            ("faults", injected.to_string()),
+            ("promotions", self.promotions.to_string()),
+            ("two at once, by the hooks", self.overlaps.to_string()),
+            ("two at once, by the address", self.doubles.to_string()),
+            ("the address was asked for, looked at", format!("{questions}, {looks} times")),
+            ("without a majority, injected", format!("{} ms", ms(self.no_majority_ns))),
+            ("a boss, of the rest of the time", format!("{:.1} %", self.share)),
+            ("changes of boss", self.gaps.len().to_string()),
+            ("longest without a boss, all in all", format!("{longest} ms")),
+            (
+                "longest since the last fault that delayed it",
+                format!("{} ms (median {middle} ms)", counted.last().copied().unwrap_or(0)),
+            ),
+            ("bound by bossd --check, at worst", format!("{} ms", self.bounds.worst_ms)),
+            (
+                "this machine stood still, for more than 20 ms",
+                format!("{stalls} times, {} ms", ms(stalled_ns)),
+            ),
+        ];
+        writeln!(f, "\n| what | |\n|---|---|")?;
+        for (what, figure) in rows {
+            writeln!(f, "| {what} | {figure} |")?;
+        }
+        for problem in &self.problems {
+            writeln!(f, "\nFAILED: {problem}")?;
+        }
+        Ok(())
+    }
+}
+
+fn is_start(line: &Line) -> bool {
+    line.event == "promote" && line.edge == Edge::Start
+}
+
+/// What is asked of a storm that lasts this long; a shorter one owes its part of it.
+const WHOLE_MINUTES: f64 = 10.0;
+const LEAST_PROMOTIONS: usize = 20;
+const LEAST_OF_EACH: usize = 3;
+/// In percent, where the storm itself did not take the majority away.
+const LEAST_SHARE: f64 = 80.0;
+/// A watch that looks less often than this on average is none.
+const MOST_BETWEEN_LOOKS_MS: u64 = 50;
