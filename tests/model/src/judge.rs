@@ -37,9 +37,8 @@ impl Step<'_> {
     /// 9.1: at every beginning, and when one wakes. Who sleeps does nothing, and who has just woken
     /// has D (protocol.md 7).
     pub(crate) fn judge_effects(&mut self) {
-        let counts = |host: &&crate::state::Host| {
-            host.effect.is_some() && !host.asleep && !host.excused
-        };
+        let counts =
+            |host: &&crate::state::Host| host.effect.is_some() && !host.asleep && !host.excused;
         let hosts = self.state.hosts.iter().map(|(_, host)| &**host);
         let live: Vec<Epoch> = hosts.filter(counts).filter_map(|host| host.effect).collect();
         if live.len() > 1 {

@@ -98,7 +98,10 @@ fn search_all(tier: Tier, chosen: &Chosen, threads: usize) -> bool {
     }
     let unseen = |mark: &&Mark| !searched.iter().any(|seen| seen.has(**mark));
     let unseen: Vec<_> = Mark::ALL.iter().filter(unseen).map(|mark| mark.text()).collect();
-    println!("seen in no world: {}", if unseen.is_empty() { "nothing".into() } else { unseen.join("; ") });
+    println!(
+        "seen in no world: {}",
+        if unseen.is_empty() { "nothing".into() } else { unseen.join("; ") }
+    );
     good && (unseen.is_empty() || !chosen.world.is_empty())
 }
 

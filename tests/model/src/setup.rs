@@ -194,8 +194,7 @@ impl Setup {
         let claim = claim.held_by(&name_of(host), life_of(host, here.wiped)).map(|h| h.epoch);
         let (now, fence) = (self.now(), self.timing.fence);
         #[cfg_attr(not(feature = "mutants"), allow(unused_mut))]
-        let mut executor =
-            Executor::start(now, here.marker, claim, fence, fence.part(4), GRACEFUL);
+        let mut executor = Executor::start(now, here.marker, claim, fence, fence.part(4), GRACEFUL);
         #[cfg(feature = "mutants")]
         executor.set_mutant(self.broken);
         executor

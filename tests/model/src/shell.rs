@@ -68,9 +68,14 @@ impl Step<'_> {
                 if let Some(mark) = of_note(&note, self.asked.as_ref()) {
                     self.setup.seen.add(mark);
                 }
-                if matches!(&note, election::Note::RefusedVote { pre_vote: false,
-                    refusal: election::Refusal::OldVersion(_), .. })
-                {
+                if matches!(
+                    &note,
+                    election::Note::RefusedVote {
+                        pre_vote: false,
+                        refusal: election::Refusal::OldVersion(_),
+                        ..
+                    }
+                ) {
                     self.setup.seen.add(Mark::T0Raises);
                 }
                 self.judge_note(host, &note);
@@ -169,7 +174,8 @@ impl Step<'_> {
     pub(crate) fn executor_reads(&mut self, host: usize) {
         let now = self.setup.now();
         let Some(act) = self.host(host).acts.pop_front() else { return };
-        let late = matches!(&act, Act::Promote { permit, .. } if permit.until.over_when_either(now));
+        let late =
+            matches!(&act, Act::Promote { permit, .. } if permit.until.over_when_either(now));
         match &act {
             Act::Promote { .. } if late => self.setup.seen.add(Mark::X1Refuses),
             Act::Revoke { .. } => self.setup.seen.add(Mark::X2Revoked),

@@ -6,8 +6,8 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use election::{
-    Act, Envelope, Epoch, Executor, Folding, HardState, Marker, Message, Moment, Node, Order, Refusal,
-    Term, Version, Word, Write,
+    Act, Envelope, Epoch, Executor, Folding, HardState, Marker, Message, Moment, Node, Order,
+    Refusal, Term, Version, Word, Write,
 };
 
 use crate::setup::{Budget, Setup, TICK};
@@ -120,7 +120,8 @@ impl Host {
         if self.asleep {
             return 0;
         }
-        let words = if self.frozen { 0 } else { self.words.len() + usize::from(self.writing.is_some()) };
+        let words =
+            if self.frozen { 0 } else { self.words.len() + usize::from(self.writing.is_some()) };
         self.acts.len() + words + usize::from(self.marking.is_some())
     }
 }

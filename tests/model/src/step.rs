@@ -178,7 +178,8 @@ impl<'a> Step<'a> {
         if let Some(at) = self.state.bag.iter().position(|(_, parcel)| swift(parcel)) {
             return Some(Which::Bag(at));
         }
-        let first = |stream: &Vec<(u64, Arc<Parcel>)>| stream.first().is_some_and(|(_, p)| swift(p));
+        let first =
+            |stream: &Vec<(u64, Arc<Parcel>)>| stream.first().is_some_and(|(_, p)| swift(p));
         let pair = self.state.streams.iter().position(first)?;
         let count = self.state.hosts.len();
         Some(Which::Stream(pair / count, pair % count))
@@ -244,8 +245,10 @@ impl<'a> Step<'a> {
         // Excused until the executor has looked at its clocks, and then as long as it lets go.
         self.host(host).excused = self.state.hosts[host].1.effect.is_some();
         self.executor_times(host);
-        let fencing = |here: &Host| here.executor.as_ref().is_some_and(|e| e.fence_limit().is_some());
-        let excused = fencing(&self.state.hosts[host].1) || self.state.hosts[host].1.cleaning.is_some();
+        let fencing =
+            |here: &Host| here.executor.as_ref().is_some_and(|e| e.fence_limit().is_some());
+        let excused =
+            fencing(&self.state.hosts[host].1) || self.state.hosts[host].1.cleaning.is_some();
         self.host(host).excused &= excused;
         self.judge_effects();
         self.time_passes(host);

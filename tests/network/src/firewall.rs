@@ -121,12 +121,17 @@ impl Firewall {
                     );
                 }
             });
-            self.chain_of(&mut text, "arrive", "type filter hook prerouting priority -150", |text| {
-                for other in &others {
-                    let (from, to) = (front(*other), address(*other));
-                    let _ = writeln!(text, "    ip saddr {from} ip saddr set {to} return");
-                }
-            });
+            self.chain_of(
+                &mut text,
+                "arrive",
+                "type filter hook prerouting priority -150",
+                |text| {
+                    for other in &others {
+                        let (from, to) = (front(*other), address(*other));
+                        let _ = writeln!(text, "    ip saddr {from} ip saddr set {to} return");
+                    }
+                },
+            );
         }
         self.chain_of(&mut text, "in", "type filter hook input priority 0", |text| {
             for other in self.others(host) {
@@ -160,11 +165,8 @@ impl Firewall {
 }
 
 fn drop_some(text: &mut String, from: Ipv4Addr, percent: u8) {
-    let some = if percent < 100 {
-        format!("numgen random mod 100 < {percent} ")
-    } else {
-        String::new()
-    };
+    let some =
+        if percent < 100 { format!("numgen random mod 100 < {percent} ") } else { String::new() };
     let _ = writeln!(text, "    ip saddr {from} {some}drop");
 }
 

@@ -54,7 +54,8 @@ impl Lan {
     }
 
     fn connect(&self) -> Result<(), String> {
-        let mut text = "link add bridge type bridge mcast_snooping 0\nlink set bridge up\n".to_owned();
+        let mut text =
+            "link add bridge type bridge mcast_snooping 0\nlink set bridge up\n".to_owned();
         let ends = self.hosts.iter().enumerate().map(|(host, space)| (port(host), space));
         let others = [("client".to_owned(), &self.client), ("relay".to_owned(), &self.relay)];
         for (port, space) in ends.chain(others) {

@@ -118,7 +118,9 @@ impl Board {
             for to in 0..self.sockets.len() {
                 for _ in 0..DATAGRAMS_PER_TURN {
                     // Also what a host without bossd lets us know: nobody listens.
-                    let Ok((length, sender)) = self.sockets[to].recv_from(&mut bytes) else { break };
+                    let Ok((length, sender)) = self.sockets[to].recv_from(&mut bytes) else {
+                        break;
+                    };
                     if let Some(from) = self.host_at(sender) {
                         self.take(from, to, &bytes[..length]);
                     }

@@ -123,9 +123,8 @@ impl Storm {
             let leader = self.wait(3_000, |storm| {
                 let seen = storm.seen();
                 let leads = |it: &harness::Seen| {
-                    it.status().is_some_and(|it| {
-                        it.this.standing == control::model::Standing::Leader
-                    })
+                    it.status()
+                        .is_some_and(|it| it.this.standing == control::model::Standing::Leader)
                 };
                 seen.iter().position(leads)
             });

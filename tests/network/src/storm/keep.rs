@@ -9,39 +9,42 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use harness::boot_ns;
 
 use super::Storm;
+use crate::site::Site;
 
 /// Copies it into a directory.
 pub fn keep(storm: &Storm, to: &Path) -> io::Result<()> {
     fs::create_dir_all(to)?;
-    let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
-    let wall = u64::try_from(wall).unwrap_or(u64::MAX);
-    let offset_ns = wall.saturating_sub(boot_ns());
     let mut all = Vec::new();
     for host in 0..storm.site.size() {
         let node = storm.site.node(host);
-        let log = fs::read(node.log()).unwrap_or_default();
-        let log = String::from_utf8_lossy(&log).into_owned();
-        all.extend(timed(&log, wall, &node.name));
-        fs::write(to.join(format!("{}.log", node.name)), log)?;
+        all.extend(timed_log(&storm.site, host));
+        fs::copy(node.log(), to.join(format!("{}.log", node.name)))?;
     }
     let witnessed = fs::read_to_string(storm.site.dir().join("witness.log")).unwrap_or_default();
     for line in witnessed.lines() {
         let (at_ns, text) = line.split_once(' ').unwrap_or(("0", line));
-        all.push((at_ns.parse::<u64>().unwrap_or(0) + offset_ns, format!("WITNESS {text}")));
+        all.push((at_ns.parse().unwrap_or(0), format!("WITNESS {text}")));
     }
     fs::write(to.join("witness.log"), witnessed)?;
-    let story = storm.story.iter().map(|(at_ns, text)| (at_ns + offset_ns, format!("STORM {text}")));
-    all.extend(story);
+    all.extend(storm.story.iter().map(|(at_ns, text)| (*at_ns, format!("STORM {text}"))));
     for (host, stretch) in storm.site.address().served() {
-        all.push((stretch.from_ns + offset_ns, format!("CLIENT answered by host {host}")));
-        all.push((stretch.to_ns + offset_ns, format!("CLIENT last answer of host {host}")));
+        all.push((stretch.from_ns, format!("CLIENT answered by host {host}")));
+        all.push((stretch.to_ns, format!("CLIENT last answer of host {host}")));
     }
     all.sort_by_key(|(at_ns, _)| *at_ns);
-    let lines = all.iter().map(|(at_ns, text)| {
-        let ns = at_ns.saturating_sub(offset_ns);
-        format!("{:>14.6} {text}\n", ns as f64 / 1e9)
-    });
+    let lines = all.iter().map(|(at_ns, text)| format!("{:>14.6} {text}\n", *at_ns as f64 / 1e9));
     fs::write(to.join("all.log"), lines.collect::<String>())
+}
+
+/// The lines of a host's log, with their times on the clock that everything else goes by.
+pub(super) fn timed_log(site: &Site, host: usize) -> Vec<(u64, String)> {
+    let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+    let wall = u64::try_from(wall).unwrap_or(u64::MAX);
+    let booted_ns = wall.saturating_sub(boot_ns());
+    let node = site.node(host);
+    let log = fs::read(node.log()).unwrap_or_default();
+    let lines = timed(&String::from_utf8_lossy(&log), wall, &node.name);
+    lines.into_iter().map(|(at_ns, line)| (at_ns.saturating_sub(booted_ns), line)).collect()
 }
 
 /// The lines of a node's log with their times since 1970. Where its clock was stepped, a line stands
@@ -49,10 +52,9 @@ pub fn keep(storm: &Storm, to: &Path) -> io::Result<()> {
 fn timed(log: &str, wall_ns: u64, name: &str) -> Vec<(u64, String)> {
     let mut at_ns = 0;
     let line = |line: &str| {
-        if let Some(read) = line.split(' ').next().and_then(wall_clock_ns) {
-            if read.abs_diff(wall_ns) < DAY_NS {
-                at_ns = at_ns.max(read);
-            }
+        let read = line.split(' ').next().and_then(wall_clock_ns);
+        if let Some(read) = read.filter(|read| read.abs_diff(wall_ns) < DAY_NS) {
+            at_ns = at_ns.max(read);
         }
         (at_ns, format!("{name} {line}"))
     };
@@ -66,7 +68,8 @@ fn wall_clock_ns(text: &str) -> Option<u64> {
     let date: Vec<_> = date.split('-').map(number).collect::<Option<_>>()?;
     let (clock, micros) = time.split_once('.')?;
     let clock: Vec<_> = clock.split(':').map(number).collect::<Option<_>>()?;
-    let ([year, month, day], [hours, minutes, seconds]) = (*date.as_slice().first_chunk()?, *clock.first_chunk()?);
+    let ([year, month, day], [hours, minutes, seconds]) =
+        (*date.as_slice().first_chunk()?, *clock.first_chunk()?);
     let seconds = days(year, month, day)? * 86_400 + hours * 3_600 + minutes * 60 + seconds;
     Some(seconds * 1_000_000_000 + number(micros)? * 1_000)
 }

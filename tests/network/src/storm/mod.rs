@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use control::model::{Level, Status};
 use harness::boot_ns;
-use harness::judge::{Effect, judge};
+use harness::judge::{Violation, judge};
 use harness::{Acting, Seen};
 use nix::sys::signal::Signal;
 
@@ -139,7 +139,11 @@ impl Storm {
     }
 
     /// Waits until there is something, for a while; meanwhile as [`Storm::pass`].
-    fn wait<T>(&mut self, limit_ms: u64, mut found: impl FnMut(&mut Self) -> Option<T>) -> Option<T> {
+    fn wait<T>(
+        &mut self,
+        limit_ms: u64,
+        mut found: impl FnMut(&mut Self) -> Option<T>,
+    ) -> Option<T> {
         let end_ns = boot_ns() + limit_ms * 1_000_000;
         loop {
             if let Some(found) = found(self) {
@@ -235,14 +239,20 @@ impl Storm {
         self.heal();
         let agreed = self.wait(SETTLE_MS, |storm| {
             storm.restart_failed();
-            harness::agreed(&storm.seen())
+            let boss = harness::agreed(&storm.seen())?;
+            match storm.exclusive(&boss) {
+                Ok(()) => Some(Ok(boss)),
+                // Their words are a moment old; the hooks have moved on.
+                Err(Verdict::NotYet) => None,
+                Err(Verdict::Two(why)) => Some(Err(why)),
+            }
         });
-        match &agreed {
-            Some(boss) => self.note(format!("boss: {} in epoch {}", boss.name, boss.epoch)),
-            None => self.fail(format!("no boss that all agree on within {SETTLE_MS} ms")),
-        }
-        if let Err(why) = self.exclusive(agreed.as_ref()) {
-            self.fail(why);
+        match agreed {
+            Some(Ok(boss)) => self.note(format!("boss: {} in epoch {}", boss.name, boss.epoch)),
+            Some(Err(why)) => self.fail(why),
+            None => self.fail(format!(
+                "no boss within {SETTLE_MS} ms that all agree on, and whose hooks alone ran"
+            )),
         }
     }
 
@@ -272,26 +282,45 @@ impl Storm {
             if status.alarms.iter().any(|alarm| alarm.level == Level::Unsafe) {
                 self.strike(format!("host {host} could not let go: bossd is started again"));
                 self.site.node(host).stop();
-                self.wait(BOSS_MS, |storm| {
-                    (!storm.site.node_mut(host).is_running()).then_some(())
-                });
+                self.wait(BOSS_MS, |storm| (!storm.site.node_mut(host).is_running()).then_some(()));
             }
         }
     }
 
     /// Whether there were ever two, by the hooks or by the address.
-    fn exclusive(&self, acting: Option<&Acting>) -> Result<Vec<Effect>, String> {
-        let doubles = self.site.address().doubles()?;
+    fn exclusive(&self, boss: &Acting) -> Result<(), Verdict> {
+        let doubles = self.site.address().doubles().map_err(Verdict::Two)?;
         if let Some(double) = doubles.first() {
-            return Err(format!("{} moments with two: {double}", doubles.len()));
+            return Err(Verdict::Two(format!("{} moments with two: {double}", doubles.len())));
         }
-        let effects = judge(&self.site.lines(), acting.map(|acting| acting.name.as_str()));
-        effects.map_err(|violation| violation.to_string())
+        match judge(&self.site.lines(), Some(&boss.name)) {
+            Ok(_) => Ok(()),
+            Err(Violation::Open(_) | Violation::NoEffect(_)) => Err(Verdict::NotYet),
+            Err(violation) => Err(Verdict::Two(violation.to_string())),
+        }
+    }
+
+    /// When a leader elected by handover began to wait for the predecessor's window once more, by
+    /// the nodes' logs.
+    fn waited_anew(&self) -> Vec<u64> {
+        let logs = (0..self.site.size()).flat_map(|host| {
+            let lines = keep::timed_log(&self.site, host);
+            let anew = lines.windows(2).filter(|pair| {
+                pair[0].1.contains(" by handover (votes ")
+                    && pair[1].1.contains(" waits for the fence window")
+            });
+            anew.map(|pair| pair[1].0).collect::<Vec<_>>()
+        });
+        logs.collect()
     }
 
     fn report(&self, forecast: Forecast) -> Report {
         let whole = Stretch { from_ns: self.begun_ns, to_ns: boot_ns() };
-        let account = Account { stalls: self.site.address().stalls(), ..self.account.clone() };
+        let account = Account {
+            stalls: self.site.address().stalls(),
+            anew: self.waited_anew(),
+            ..self.account.clone()
+        };
         Report::new(&report::Found {
             forecast,
             whole,
@@ -305,6 +334,12 @@ impl Storm {
             failure: self.failure.clone(),
         })
     }
+}
+
+/// Why it does not hold, as far as can be seen, that there is exactly one.
+enum Verdict {
+    NotYet,
+    Two(String),
 }
 
 fn minutes_ns(minutes: f64) -> u64 {

@@ -98,8 +98,7 @@ impl Storm {
             let side = usize::try_from(flap % 3).unwrap_or_default();
             // Every third time it is with nobody.
             let joined = sides.get(side).map(|it| [it.as_slice(), &[flapping]].concat());
-            let groups: Vec<&[usize]> =
-                sides.iter().chain(&joined).map(Vec::as_slice).collect();
+            let groups: Vec<&[usize]> = sides.iter().chain(&joined).map(Vec::as_slice).collect();
             let text = format!("{sides:?}, host {flapping} with {joined:?}");
             self.set_firewall(Firewall::groups(size, &groups), text);
             let pass = self.random.between(50, 1_200);

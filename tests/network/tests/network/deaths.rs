@@ -74,9 +74,7 @@ fn both_killed_and_nobody_cleans_up_is_seen_from_outside_and_ends_with_the_next_
     assert_eq!(pair, expected);
     site.start_node(before.index).expect("started");
     site.logged(before.index, "demoting first");
-    until("the address on one host", || {
-        (site.address().holders() == [after.index]).then_some(())
-    });
+    until("the address on one host", || (site.address().holders() == [after.index]).then_some(()));
     site.agree_on(&after);
 }
 

@@ -90,8 +90,11 @@ fn a_demote_that_lies_is_seen_by_those_who_look_at_the_address_alone() {
     }
     let mut plan = plan(3);
     for member in &mut plan.members {
-        let lie = script("20-address", "#!/bin/sh\n\
-            test \"$1\" != promote || ip address replace 10.77.0.200/24 dev eth0\n");
+        let lie = script(
+            "20-address",
+            "#!/bin/sh\n\
+            test \"$1\" != promote || ip address replace 10.77.0.200/24 dev eth0\n",
+        );
         member.hooks.retain(|hook| hook.name != "20-address");
         member.hooks.push(lie);
     }

@@ -45,9 +45,7 @@ fn successor(site: &mut Site, before: &Acting) -> Acting {
         let others: Vec<Seen> = others
             .map(|(index, seen)| if index == before.index { Seen::Silent } else { seen.clone() })
             .collect();
-        acting(&others)
-            .or_else(|| acting(seen))
-            .filter(|acting| acting.epoch > before.epoch)
+        acting(&others).or_else(|| acting(seen)).filter(|acting| acting.epoch > before.epoch)
     })
 }
 

@@ -104,8 +104,7 @@ fn a_witness_that_changes_sides_decides_and_nobody_acts_twice() {
     let (one, other, flapping) = ([boss.index, rest[0]], [rest[1], rest[2]], rest[3]);
     for round in 0..3 {
         let with = |side: [usize; 2]| [side[0], side[1], flapping];
-        let (mine, yours) =
-            if round % 2 == 0 { (with(other), one) } else { (with(one), other) };
+        let (mine, yours) = if round % 2 == 0 { (with(other), one) } else { (with(one), other) };
         site.set_firewall(Firewall::groups(5, &[&mine, &yours]));
         boss = successor(&mut site, &boss);
         assert!(mine.contains(&boss.index), "{boss:?} is among {mine:?}");
@@ -159,7 +158,8 @@ fn resign_until_done(site: &mut network::Site, boss: &harness::Acting) {
             Some(status.boss.as_ref().is_some_and(|it| it.epoch == boss.epoch))
         })
     };
-    if acts(site) && site.client(boss.index).resign(&control::interface::Resign { force: None }).is_err()
+    if acts(site)
+        && site.client(boss.index).resign(&control::interface::Resign { force: None }).is_err()
     {
         assert!(!acts(site), "a boss with a lease and others that could does not resign");
     }

@@ -49,9 +49,8 @@ fn a_node_two_versions_behind_campaigns_in_vain() {
     let first = site.boss();
     let behind = (first.index + 1) % 3;
     site.set_firewall(Firewall::open(3).isolate(behind));
-    let version = |site: &Site, host: usize| {
-        site.node(host).status().expect("it answers").this.state_version
-    };
+    let version =
+        |site: &Site, host: usize| site.node(host).status().expect("it answers").this.state_version;
     let old = version(&site, behind);
     let after = to_and_fro(&mut site, &first);
     assert!(version(&site, after.index).index >= old.index + 2, "two versions on");
@@ -61,7 +60,10 @@ fn a_node_two_versions_behind_campaigns_in_vain() {
     let last = site.boss_after(&after);
     assert_ne!(last.index, after.index);
     let now = version(&site, last.index);
-    assert!((now.term, now.index) > (old.term, old.index), "nothing committed was forgotten: {now:?} after {old:?}");
+    assert!(
+        (now.term, now.index) > (old.term, old.index),
+        "nothing committed was forgotten: {now:?} after {old:?}"
+    );
     site.power_on(after.index);
     site.agree_on(&last);
     site.judge(Some(&last));
