@@ -74,10 +74,11 @@ impl Lan {
             "{up}address add {CLIENT}/24 dev eth0\n\
              neighbour add {SHARED} lladdr ff:ff:ff:ff:ff:ff dev eth0 nud permanent\n"
         ))?;
-        let fronts = (0..self.hosts.len()).map(front);
-        let fronts: String =
-            fronts.map(|front| format!("address add {front}/24 dev eth0\n")).collect();
-        self.relay.ip(&format!("{up}{fronts}"))
+        let mut text = up.to_owned();
+        for host in 0..self.hosts.len() {
+            let _ = writeln!(text, "address add {}/24 dev eth0", front(host));
+        }
+        self.relay.ip(&text)
     }
 
     /// How many hosts there are.

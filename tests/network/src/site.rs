@@ -76,7 +76,7 @@ pub fn obstacle() -> Option<String> {
 pub fn plan(hosts: usize) -> Plan {
     let mut plan = harness::plan(&names()[..hosts]);
     // So short that who resigned a moment ago can be boss again in the next step of a test.
-    plan.election = "hold-off = \"1s\"".to_owned();
+    plan.election = String::from("hold-off = \"1s\"");
     for member in &mut plan.members {
         member.hooks.extend([hooks::address(), hooks::gate()]);
     }

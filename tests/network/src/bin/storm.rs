@@ -14,8 +14,8 @@ use network::storm::{Forecast, Storm, keep};
 struct Arguments {
     /// How long it lasts. Ten or more owe 20 promotions and each fault three times; a shorter one
     /// owes its part of that.
-    #[arg(long, default_value_t = 10.0)]
-    minutes: f64,
+    #[arg(long, default_value_t = 10)]
+    minutes: u64,
     /// Where its faults are drawn from; by default another one each time.
     #[arg(long)]
     seed: Option<u64>,
@@ -25,6 +25,9 @@ struct Arguments {
     /// Where all logs go if it fails.
     #[arg(long, default_value = "storm-logs")]
     logs: PathBuf,
+    /// Only say whether there can be a storm here, and if not, why.
+    #[arg(long)]
+    possible: bool,
     /// Say nothing of what happens until the end.
     #[arg(long)]
     quiet: bool,
@@ -35,8 +38,14 @@ fn main() -> anyhow::Result<ExitCode> {
     if ![3, 5].contains(&arguments.hosts) {
         bail!("a storm has 3 or 5 hosts");
     }
-    if let Some(why) = obstacle() {
-        bail!("there can be no storm here: {why}");
+    match obstacle() {
+        Some(why) if arguments.possible => {
+            println!("{why}");
+            return Ok(ExitCode::FAILURE);
+        }
+        Some(why) => bail!("there can be no storm here: {why}"),
+        None if arguments.possible => return Ok(ExitCode::SUCCESS),
+        None => {}
     }
     let seed = arguments.seed.unwrap_or_else(|| harness::boot_ns() % 1_000_000);
     let forecast = Forecast { minutes: arguments.minutes, seed, hosts: arguments.hosts };

@@ -33,7 +33,7 @@ use crate::site::{Options, Site, Target, plan};
 #[derive(Clone, Copy, Debug)]
 pub struct Forecast {
     /// How long.
-    pub minutes: f64,
+    pub minutes: u64,
     /// Where its faults are drawn from.
     pub seed: u64,
     /// How many hosts.
@@ -59,7 +59,7 @@ impl Storm {
     /// Runs one to its end, or to the first thing that must not be.
     pub fn run(forecast: Forecast, tell: bool) -> (Report, Self) {
         let mut storm = Self::prepare(forecast, tell);
-        let end_ns = storm.begun_ns + minutes_ns(forecast.minutes);
+        let end_ns = storm.begun_ns + forecast.minutes * MINUTE_NS;
         let mut deck = Vec::new();
         storm.settle();
         while storm.failure.is_none() && boot_ns() < end_ns {
@@ -81,7 +81,7 @@ impl Storm {
         let mut plan = plan(forecast.hosts);
         for member in &mut plan.members {
             // So that one that hangs does not hold the storm up.
-            member.hook_timeout = "1s".to_owned();
+            member.hook_timeout = String::from("1s");
         }
         let options = Options { stepped: Some(0), small_disks: true };
         let site = Site::start(&plan, options);
@@ -342,10 +342,7 @@ enum Verdict {
     Two(String),
 }
 
-fn minutes_ns(minutes: f64) -> u64 {
-    Duration::from_secs_f64(minutes * 60.0).as_nanos().try_into().unwrap_or(u64::MAX)
-}
-
+const MINUTE_NS: u64 = 60_000_000_000;
 /// Between two looks.
 const TURN: Duration = Duration::from_millis(10);
 /// How many of a hundred faults meet the one before.

@@ -114,7 +114,7 @@ impl Report {
 
     /// Every kind often enough; in a storm too short for once each, enough different ones.
     fn too_few(&self) -> Vec<String> {
-        let each = (LEAST_OF_EACH as f64 * self.scale()).floor() as usize;
+        let each = LEAST_OF_EACH * self.owed() / WHOLE_MINUTES;
         if each > 0 {
             let few = self.counts.iter().filter(|(_, count)| *count < each);
             return few
@@ -133,13 +133,13 @@ impl Report {
         gap.counted_ns.saturating_sub(gap.stalled_ns) > self.bounds.worst_ms * 1_000_000
     }
 
-    /// Of what is asked of ten minutes or more.
+    /// The part of what is asked of a whole storm that this one owes.
     fn scaled(&self, least: usize) -> usize {
-        (least as f64 * self.scale()).ceil() as usize
+        (least * self.owed()).div_ceil(WHOLE_MINUTES)
     }
 
-    fn scale(&self) -> f64 {
-        (self.forecast.minutes / WHOLE_MINUTES).min(1.0)
+    fn owed(&self) -> usize {
+        usize::try_from(self.forecast.minutes).map_or(WHOLE_MINUTES, |it| it.min(WHOLE_MINUTES))
     }
 }
 
@@ -207,7 +207,7 @@ fn is_start(line: &Line) -> bool {
 }
 
 /// What is asked of a storm that lasts this long; a shorter one owes its part of it.
-const WHOLE_MINUTES: f64 = 10.0;
+const WHOLE_MINUTES: usize = 10;
 const LEAST_PROMOTIONS: usize = 20;
 const LEAST_OF_EACH: usize = 3;
 /// In percent, where the storm itself did not take the majority away.

@@ -89,7 +89,7 @@ impl Storm {
     pub(super) fn flapping(&mut self, boss: &Acting) {
         let mut rest = self.others(boss.index);
         self.random.shuffle(&mut rest);
-        let size = self.site.size();
+        let hosts = self.site.size();
         let (flapping, rest) = (rest[0], &rest[1..]);
         let (mine, others) = rest.split_at(rest.len() / 2);
         let sides = [[&[boss.index], mine].concat(), others.to_vec()];
@@ -100,7 +100,7 @@ impl Storm {
             let joined = sides.get(side).map(|it| [it.as_slice(), &[flapping]].concat());
             let groups: Vec<&[usize]> = sides.iter().chain(&joined).map(Vec::as_slice).collect();
             let text = format!("{sides:?}, host {flapping} with {joined:?}");
-            self.set_firewall(Firewall::groups(size, &groups), text);
+            self.set_firewall(Firewall::groups(hosts, &groups), text);
             let pass = self.random.between(50, 1_200);
             self.pass(pass);
         }
