@@ -112,7 +112,7 @@ impl Firewall {
             // A datagram is addressed anew and not translated: nothing has to be remembered, and it
             // can begin and end at any time. No host sees another address than the one it knows.
             let others = self.others(host);
-            self.chain_of(&mut text, "leave", "type route hook output priority -150", |text| {
+            chain_of(&mut text, "leave", "type route hook output priority -150", |text| {
                 for other in &others {
                     let (from, to) = (address(*other), front(*other));
                     let _ = writeln!(
@@ -121,19 +121,14 @@ impl Firewall {
                     );
                 }
             });
-            self.chain_of(
-                &mut text,
-                "arrive",
-                "type filter hook prerouting priority -150",
-                |text| {
-                    for other in &others {
-                        let (from, to) = (front(*other), address(*other));
-                        let _ = writeln!(text, "    ip saddr {from} ip saddr set {to} return");
-                    }
-                },
-            );
+            chain_of(&mut text, "arrive", "type filter hook prerouting priority -150", |text| {
+                for other in &others {
+                    let (from, to) = (front(*other), address(*other));
+                    let _ = writeln!(text, "    ip saddr {from} ip saddr set {to} return");
+                }
+            });
         }
-        self.chain_of(&mut text, "in", "type filter hook input priority 0", |text| {
+        chain_of(&mut text, "in", "type filter hook input priority 0", |text| {
             for other in self.others(host) {
                 match self.loss[other * self.size + host] {
                     0 => {}
@@ -143,13 +138,6 @@ impl Firewall {
         });
         text.push_str("}\n");
         text
-    }
-
-    #[expect(clippy::unused_self, reason = "reads as one of the steps of `rules`")]
-    fn chain_of(&self, text: &mut String, name: &str, kind: &str, body: impl FnOnce(&mut String)) {
-        let _ = writeln!(text, "  chain {name} {{\n    {kind}; policy accept;");
-        body(text);
-        text.push_str("  }\n");
     }
 
     fn others(&self, host: usize) -> Vec<usize> {
@@ -162,6 +150,12 @@ impl Firewall {
         let all = (0..size).flat_map(move |from| (0..size).map(move |to| (from, to)));
         all.filter(|(from, to)| from != to)
     }
+}
+
+fn chain_of(text: &mut String, name: &str, kind: &str, body: impl FnOnce(&mut String)) {
+    let _ = writeln!(text, "  chain {name} {{\n    {kind}; policy accept;");
+    body(text);
+    text.push_str("  }\n");
 }
 
 fn drop_some(text: &mut String, from: Ipv4Addr, percent: u8) {

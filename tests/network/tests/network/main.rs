@@ -13,6 +13,8 @@ mod terms;
 mod watch;
 mod weather;
 
+use std::sync::OnceLock;
+
 use control::model::Phase;
 use harness::{Acting, Seen, acting, until};
 use network::{Options, Site, obstacle, plan};
@@ -29,8 +31,9 @@ fn with(hosts: usize, options: Options) -> Option<Site> {
 
 /// Whether sites can be made here. If not, the calling test is one that was skipped.
 fn allowed() -> bool {
-    let why = obstacle();
-    if let Some(why) = &why {
+    static WHY: OnceLock<Option<String>> = OnceLock::new();
+    let why = WHY.get_or_init(obstacle);
+    if let Some(why) = why {
         let name = std::thread::current().name().unwrap_or("test").to_owned();
         println!("SKIPPED {name}: {why}");
     }

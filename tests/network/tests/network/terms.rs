@@ -3,7 +3,7 @@
 use harness::Acting;
 use network::{Firewall, Site};
 
-use crate::{others, resign, site, successor};
+use crate::{others, renewals, resign, site, successor};
 
 #[test]
 fn a_voter_that_comes_back_with_a_higher_term_moves_the_term_and_no_hook() {
@@ -33,8 +33,13 @@ fn a_voter_behind_a_bridge_with_a_higher_term_does_not_end_the_boss() {
     site.gone(voter);
     site.raise_term(voter, 3);
     site.set_firewall(Firewall::open(5).behind_bridge(voter, bridge));
-    site.start_node(voter).expect("started");
     let term = site.node(boss.index).status().expect("it answers").this.term;
+    site.start_node(voter).expect("started");
+    let over = site.node(bridge).name.clone();
+    site.until("a voter that reaches the bridge", |seen| {
+        seen[voter].status()?.member(&over)?.connected.then_some(())
+    });
+    renewals(&mut site, &boss, 5);
     site.heal();
     site.until("the boss in the higher term", |seen| {
         (seen[boss.index].status()?.this.term >= term + 3).then_some(())
@@ -52,7 +57,8 @@ fn a_node_two_versions_behind_campaigns_in_vain() {
     let version =
         |site: &Site, host: usize| site.node(host).status().expect("it answers").this.state_version;
     let old = version(&site, behind);
-    let after = to_and_fro(&mut site, &first);
+    // Its end, its hold-off, and the claim of the next: more than two versions.
+    let after = handed_over(&mut site, &first);
     assert!(version(&site, after.index).index >= old.index + 2, "two versions on");
     // The one behind is reached by the follower alone, as the boss is lost.
     site.power_off(after.index);
@@ -69,8 +75,8 @@ fn a_node_two_versions_behind_campaigns_in_vain() {
     site.judge(Some(&last));
 }
 
-/// Two changes of boss, from the first and to some other and on.
-fn to_and_fro(site: &mut Site, first: &Acting) -> Acting {
+/// The boss after one that resigned, once the first knows it.
+fn handed_over(site: &mut Site, first: &Acting) -> Acting {
     resign(site, first);
     let second = successor(site, first);
     site.until("a second who has told the first", |seen| {
