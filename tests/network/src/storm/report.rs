@@ -214,3 +214,95 @@ const LEAST_OF_EACH: usize = 3;
 const LEAST_SHARE: f64 = 80.0;
 /// A watch that looks less often than this on average is none.
 const MOST_BETWEEN_LOOKS_MS: u64 = 50;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use harness::judge::parse;
+
+    const MS: u64 = 1_000_000;
+
+    /// Ten minutes in which all is as it must be: one boss after the other, each for 20 s.
+    fn found(injected: &[Fault]) -> Found<'_> {
+        let at = |index: u64, ms: u64| (index * 20_000 + ms) * MS;
+        let served = (0..30).map(|i| Stretch { from_ns: at(i, 10), to_ns: at(i, 19_000) });
+        let lines = (0..30).map(|i| {
+            let (promote, demote, epoch) = (at(i, 5), at(i, 19_100), i + 1);
+            format!("{promote} a promote {epoch} start\n{demote} a demote {epoch} end\n")
+        });
+        Found {
+            forecast: Forecast { minutes: 10, seed: 1, hosts: 5 },
+            whole: Stretch { from_ns: 0, to_ns: at(30, 0) },
+            account: Account::default(),
+            injected,
+            served: served.collect(),
+            lines: parse(&lines.collect::<String>()).expect("lines of a witness"),
+            doubles: Ok(Vec::new()),
+            effort: (100_000, 100_000),
+            bounds: Bounds { least_ms: 1142, worst_ms: 1302 },
+            failure: None,
+        }
+    }
+
+    fn thrice() -> Vec<Fault> {
+        Fault::ALL.repeat(3)
+    }
+
+    fn problems(found: &Found<'_>) -> String {
+        Report::new(found).problems.join("; ")
+    }
+
+    #[test]
+    fn a_storm_that_has_it_all_holds() {
+        let injected = thrice();
+        assert_eq!(problems(&found(&injected)), "");
+        assert!(Report::new(&found(&injected)).holds());
+    }
+
+    #[test]
+    fn a_storm_that_has_none_of_it_does_not() {
+        let mut storm = found(&[]);
+        storm.lines.clear();
+        storm.served.clear();
+        storm.effort = (0, 0);
+        let problems = problems(&storm);
+        for expected in ["0 promotions, not 20", "power loss: 0 times, not 3", "0.0 %", "only 0"] {
+            assert!(problems.contains(expected), "{expected}: {problems}");
+        }
+    }
+
+    #[test]
+    fn each_thing_that_must_not_be_is_told() {
+        let injected = thrice();
+        let mut storm = found(&injected);
+        storm.doubles = Ok(vec![Double { first: 0, second: 1, at_ns: 1, how: "held" }]);
+        assert_eq!(problems(&storm), "1 moments with two holders of the address");
+        let mut storm = found(&injected);
+        storm.lines.retain(|line| line.event == "promote" || line.epoch != Some(4));
+        assert_eq!(problems(&storm), "two at once, by the hooks");
+        let mut storm = found(&injected);
+        storm.served[3].to_ns -= 500 * MS;
+        assert!(problems(&storm).starts_with("1505 ms without a boss where 1302 ms are promised"));
+        // Half a second of it this machine stood still.
+        let stall = Stretch { from_ns: 79_000 * MS, to_ns: 79_500 * MS };
+        storm.account.stalls.push(stall);
+        assert_eq!(problems(&storm), "");
+        storm.failure = Some("no boss".to_owned());
+        assert_eq!(problems(&storm), "no boss");
+    }
+
+    #[test]
+    fn a_short_storm_owes_its_part() {
+        let once = Fault::ALL;
+        let mut storm = found(&once);
+        storm.forecast.minutes = 4;
+        assert_eq!(problems(&storm), "");
+        storm.injected = &once[1..];
+        assert_eq!(problems(&storm), "power loss: 0 times, not 1");
+        storm.forecast.minutes = 2;
+        storm.injected = &once[..17];
+        assert_eq!(problems(&storm), "");
+        storm.injected = &once[..16];
+        assert_eq!(problems(&storm), "16 different faults, not 17");
+    }
+}
