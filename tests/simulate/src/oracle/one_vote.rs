@@ -40,7 +40,9 @@ impl OneVote {
             if first == candidate {
                 return Ok(());
             }
-            return Err(format!("9.3: host {host} votes for {first} and {candidate} in term {term}"));
+            return Err(format!(
+                "9.3: host {host} votes for {first} and {candidate} in term {term}"
+            ));
         }
         if votes.len() == MOST {
             votes.pop_front();
