@@ -99,6 +99,8 @@ mutants! {
     V6ClearsPromise,
     /// V7: Confirmed is ignored.
     V7IgnoresConfirmed,
+    /// V7: Confirmed names the term of whoever vouches, which the host may still come to lead.
+    V7NamesOwnTerm,
     /// P1: no pre-vote; a candidate asks for votes at once.
     P1SkipsPreVote,
     /// C1: everybody campaigns at once, whatever its rank.

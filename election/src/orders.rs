@@ -4,7 +4,7 @@
 use crate::boss::Phase;
 use crate::cluster_state::HoldOffCause;
 use crate::command::{Command, CommandError};
-use crate::id::{Epoch, NodeId};
+use crate::id::{Epoch, Incarnation, NodeId, Term};
 use crate::leader::{Leader, MOST_ORDERS};
 use crate::members::Member;
 use crate::message::Message;
@@ -120,12 +120,20 @@ impl Node {
     }
 
     /// V7, W2: a host that is surely off. Told to everybody; it counts here at once.
+    ///
+    /// The term is one that the node is known to have led, never this node's own: it may come back
+    /// and lead any term above its own disk's, and a word that names one of those, late on its way,
+    /// would end the promises that it then rests on.
     pub(crate) fn confirm(&mut self, now: Moment, node: &NodeId) -> Result<(), CommandError> {
         let member = self.require_member(node)?;
         let Some(incarnation) = member.incarnation else {
             return Err(CommandError::UnknownNode(node.clone()));
         };
-        let term = self.hard.term;
+        let term = if self.sabotage.is(Mutant::V7NamesOwnTerm) {
+            self.hard.term
+        } else {
+            self.last_led(node, incarnation)
+        };
         let word = ReleasedWord { epoch: Epoch(term.0), term };
         if self.sabotage.is(Mutant::V7IgnoresConfirmed) {
             return Ok(());
@@ -133,6 +141,13 @@ impl Node {
         self.take_released(now, node, incarnation, word, "V7");
         self.send_to_all(&Message::Confirmed { node: node.clone(), incarnation, term });
         Ok(())
+    }
+
+    /// The highest term that this life of `node` has surely led: of a promise to it, or its claim.
+    fn last_led(&self, node: &NodeId, incarnation: Incarnation) -> Term {
+        let promised = self.promise.is_to(node, incarnation).then_some(self.promise.term);
+        let claimed = self.hard.state.claim.held_by(node, incarnation);
+        promised.max(claimed.map(|held| Term(held.epoch.0))).unwrap_or_default()
     }
 
     pub(crate) fn leave(&mut self, now: Moment) {
