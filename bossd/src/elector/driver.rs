@@ -11,10 +11,12 @@ use election::{Act, Command, Effect, Incarnation, Level, Moment, Node, NodeId, S
 use tokio::sync::{mpsc, watch};
 use tracing::{debug, error, info, warn};
 
+use super::allowance::Allowance;
 use super::control::ControlRequest;
 use super::forward::Forwards;
-use super::peer::{Frame, PeerEvent, Peers};
+use super::peer::{Frame, PROTOCOL_MINOR, PeerEvent, Peers};
 use super::picture::Background;
+use super::schema::SchemaError;
 use super::schema::wire::{self, Sender};
 use super::state_dir::{Storage, StorageEvent};
 use crate::clock::{self, Alarm};
@@ -25,6 +27,11 @@ use crate::sysexits;
 const PICTURE: Span = Span::from_millis(100);
 /// The executor hears at least this often from an elector that lives.
 const SIGN_OF_LIFE: Span = Span::from_secs(1);
+/// Lines at once about messages that only a later release knows: one for each of its kinds,
+const IGNORED_LINES: u32 = 8;
+/// and then one in this time.
+const BETWEEN_IGNORED: Span = Span::from_secs(60);
+
 /// Where events come from.
 pub struct Inputs {
     /// The peer layer.
@@ -49,6 +56,10 @@ pub struct Driver {
     /// When the timer should fire; how late it did is the loop's gap.
     armed: Moment,
     pictured: Option<Moment>,
+    /// When the present turn began, with the event it is about.
+    turn: Moment,
+    /// Lines about messages that are ignored.
+    ignored: Allowance,
     /// What the service manager was told last, and when.
     one_line: (String, Moment),
     unborn: bool,
@@ -88,6 +99,8 @@ impl Driver {
             inputs,
             alarm: Alarm::new()?,
             armed: clock::now(),
+            turn: clock::now(),
+            ignored: Allowance::new(IGNORED_LINES, BETWEEN_IGNORED, clock::now()),
             pictured: None,
             one_line: (String::new(), Moment::default()),
             unborn,
@@ -121,6 +134,7 @@ impl Driver {
                 Some(success) = cleanings.recv() => Event::CleanedUp(success),
                 Some(request) = self.inputs.operators.recv() => Event::Operator(request),
             };
+            self.turn = clock::now();
             self.handle(event, &cleaned);
         }
     }
@@ -164,8 +178,10 @@ impl Driver {
     }
 
     fn handle_frame(&mut self, peer: &str, incarnation: u128, frame: &Frame) {
-        if self.handle_forwarded(peer, frame) {
-            return;
+        match self.handle_forwarded(peer, frame) {
+            Ok(true) => return,
+            Ok(false) => {}
+            Err(error) => return self.handle_unreadable(peer, frame, &error),
         }
         let sender = Sender {
             cluster: self.background.cluster_id(),
@@ -174,7 +190,18 @@ impl Driver {
         };
         match wire::decode(frame, sender) {
             Ok(envelope) => self.node.handle_message(clock::now(), &envelope),
-            Err(error) => warn!("a message from {peer} is ignored: {error}"),
+            Err(error) => self.handle_unreadable(peer, frame, &error),
+        }
+    }
+
+    /// What a later release added is ignored. What this one should know, and cannot read, is a peer
+    /// that has gone wrong: it is cut off.
+    fn handle_unreadable(&mut self, peer: &str, frame: &Frame, error: &SchemaError) {
+        let kind = frame.kind;
+        if frame.minor <= PROTOCOL_MINOR && !matches!(error, SchemaError::UnknownKind(_)) {
+            self.peers.cut_off(peer, &format!("a message of kind {kind} that is none: {error}"));
+        } else if let Some(missed) = self.ignored.take(clock::now()) {
+            warn!("a message from {peer} is ignored: {error} ({missed} more before it)");
         }
     }
 
@@ -340,6 +367,9 @@ impl Driver {
             self.unborn = false;
             self.peers.born();
         }
+        for (name, member) in snapshot.state.members.iter() {
+            self.peers.set_known(name.as_str(), member.incarnation.map(|life| life.0));
+        }
         let status = self.background.paint(now, &snapshot, &self.peers.links());
         self.tell_service_manager(now, Background::one_line(&status));
         self.status.send_replace(Arc::new(status));
@@ -356,6 +386,8 @@ impl Driver {
 
     fn arm(&mut self) -> std::io::Result<()> {
         let now = clock::now();
+        // A turn that is long by itself is as bad as a timer that fires late.
+        self.background.saw_gap(self.turn.elapsed(now));
         self.armed = now.plus(self.node.wake(now).min(PICTURE));
         self.alarm.set(self.armed)
     }
@@ -364,7 +396,7 @@ impl Driver {
         self.forwards.take(request, &mut self.node, &self.peers, &self.background);
     }
 
-    fn handle_forwarded(&mut self, peer: &str, frame: &Frame) -> bool {
+    fn handle_forwarded(&mut self, peer: &str, frame: &Frame) -> Result<bool, SchemaError> {
         self.forwards.take_frame(peer, frame, &mut self.node, &self.peers, &self.background)
     }
 }

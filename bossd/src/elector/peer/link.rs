@@ -15,11 +15,11 @@ use election::{Moment, Span};
 use quinn::Connection;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 use super::channel::Channel;
 use super::dial::dial;
-use super::setback::{SURPLUS, Setback};
+use super::setback::{REFUSED, SURPLUS, Setback};
 use super::shared::Shared;
 use super::state::{Direction, InUse, Mode, PeerState};
 use super::{INTRODUCTION_LIMIT, PeerEvent, random, wait};
@@ -152,6 +152,9 @@ impl Link {
 
     fn dial(&mut self) {
         self.waiting = None;
+        if self.current.is_none() && self.peer.kept_out(now()) > Span::ZERO {
+            return self.redial();
+        }
         if self.current.is_none() && self.dialling.is_none() {
             let (shared, peer) = (Arc::clone(&self.shared), Arc::clone(&self.peer));
             self.dialling = Some(Box::pin(async move {
@@ -174,7 +177,7 @@ impl Link {
     }
 
     fn redial(&mut self) {
-        let delay = self.backoff.next();
+        let delay = self.backoff.next().max(self.peer.kept_out(now()));
         let peer = Arc::clone(&self.peer);
         self.waiting = Some(Box::pin(async move {
             tokio::select! {
@@ -187,6 +190,14 @@ impl Link {
     async fn consider(&mut self, new: Candidate) {
         if new.connection.close_reason().is_some() {
             debug!("{}: a connection ended before it was used", self.peer.name);
+            if self.current.is_none() && self.dialling.is_none() && self.waiting.is_none() {
+                self.redial();
+            }
+            return;
+        }
+        if let Some(why) = self.peer.unwelcome(new.incarnation, now()) {
+            debug!("{}: {why}", self.peer.name);
+            new.connection.close(REFUSED, why.as_bytes());
             if self.current.is_none() && self.dialling.is_none() && self.waiting.is_none() {
                 self.redial();
             }
@@ -254,6 +265,9 @@ impl Link {
     }
 
     async fn ended(&mut self, id: u64, reason: String) {
+        if let Some((what, pause)) = self.peer.take_garbage() {
+            return self.cut_off(&what, pause).await;
+        }
         let Some(current) = self.current.as_ref().filter(|it| it.facts.id == id) else {
             debug!("{}: a surplus connection ended: {reason}", self.peer.name);
             return;
@@ -270,6 +284,20 @@ impl Link {
         } else {
             self.redial();
         }
+    }
+
+    /// The peer sent what cannot be read: on whichever connection it did, all of it is over.
+    async fn cut_off(&mut self, what: &str, pause: Span) {
+        let peer = self.peer.name.clone();
+        warn!(
+            "{peer} sent {what}: cut off, and not let in again for {pause}. Its bossd is broken or \
+             not what runs there: compare `bossctl version` here and there, restart bossd on \
+             {peer}, and if its key may be in other hands remove it from the cluster"
+        );
+        if self.current.is_some() {
+            self.lose(&format!("{peer} sent {what}")).await;
+        }
+        self.redial();
     }
 
     async fn lose(&mut self, reason: &str) {
