@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use election::{Moment, Span};
+use election::{Incarnation, Moment, Span};
 use quinn::Connection;
 use tokio::sync::{Notify, watch};
 
@@ -63,8 +63,8 @@ struct Inner {
     said: [Option<Setback>; 2],
     /// Lines in the log about changes of that.
     lines: Allowance,
-    /// What it sent that cannot be read, until its link has seen to it.
-    garbage: Option<String>,
+    /// It sent what cannot be read, and its link has not seen to it yet.
+    garbage: bool,
     cut_off: Option<CutOff>,
     /// The incarnation that the cluster knows.
     known: Option<u128>,
@@ -84,7 +84,7 @@ impl PeerState {
             last_error: None,
             said: [None, None],
             lines: Allowance::new(LINES, BETWEEN_LINES, now()),
-            garbage: None,
+            garbage: false,
             cut_off: None,
             known: None,
             queue: VecDeque::new(),
@@ -187,24 +187,22 @@ impl PeerState {
         // What came before the cut may still be read after it.
         if let Some(it) = &inner.in_use {
             it.connection.close(MALFORMED, format!("{} sent {what}", self.name).as_bytes());
-            inner.garbage = Some(what.to_owned());
+            inner.keep_out(what);
         }
     }
 
-    /// As [`Self::cut_off`], for a connection that its reader has closed itself.
-    pub(super) fn set_garbage(&self, what: String) {
-        self.lock().garbage = Some(what);
+    /// As [`Self::cut_off`], for a reader that closes its connection itself, next.
+    pub(super) fn keep_out(&self, what: &str) {
+        self.lock().keep_out(what);
     }
 
-    /// What it sent, once. From now on it is kept out, for the time that is given back.
+    /// What it sent, once, and for how long it is kept out because of that.
     pub(super) fn take_garbage(&self) -> Option<(String, Span)> {
         let mut inner = self.lock();
-        let what = inner.garbage.take()?;
-        let now = now();
-        let cut_off = CutOff::now(what.clone(), inner.cut_off.as_ref(), now);
-        let pause = cut_off.left(now);
-        inner.cut_off = Some(cut_off);
-        Some((what, pause))
+        if !std::mem::take(&mut inner.garbage) {
+            return None;
+        }
+        inner.cut_off.as_ref().map(|it| (it.what.clone(), it.left(now())))
     }
 
     /// How long it is kept out.
@@ -221,10 +219,11 @@ impl PeerState {
         let in_use = inner.in_use.as_ref()?.incarnation;
         if inner.known == Some(in_use) && incarnation != in_use {
             return Some(format!(
-                "it came with another state directory (incarnation {:032x}), while the {} that the \
+                "it came with another state directory (incarnation {}), while the {} that the \
                  cluster knows is connected; two nodes have one name and certificate: stop one of \
                  them",
-                incarnation, self.name
+                Incarnation(incarnation),
+                self.name
             ));
         }
         None
@@ -295,6 +294,16 @@ impl PeerState {
 }
 
 impl Inner {
+    /// From this moment on, so that it is not let in again before its link has heard.
+    fn keep_out(&mut self, what: &str) {
+        // A second connection, or what was still on its way: that is one fault.
+        if !self.garbage {
+            let cut_off = CutOff::now(what.to_owned(), self.cut_off.as_ref(), now());
+            self.cut_off = Some(cut_off);
+            self.garbage = true;
+        }
+    }
+
     fn pop(&mut self) -> Option<Vec<u8>> {
         let bytes = self.queue.pop_front()?;
         self.queued_bytes -= bytes.len();

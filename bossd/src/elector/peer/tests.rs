@@ -340,6 +340,9 @@ async fn a_frame_over_the_limit_cuts_the_connection_and_names_the_peer() {
 async fn a_peer_whose_message_is_none_is_cut_off_kept_out_for_a_while_and_shown() {
     let cluster = Cluster::of(&["alpha", "beta"]);
     let (mut alpha, mut beta) = pair(&cluster).await;
+    // The second of two, when both dialled, would be refused before the first is lost.
+    let one = |node: &Node| node.peers.shared.endpoint.open_connections() == 1;
+    until(|| one(&alpha) && one(&beta)).await;
     alpha.peers.cut_off("beta", "a message of kind 5 that is none");
     let reason = alpha.lost("beta").await;
     assert_eq!(reason, "beta sent a message of kind 5 that is none");
