@@ -199,7 +199,13 @@ impl Driver {
     fn handle_unreadable(&mut self, peer: &str, frame: &Frame, error: &SchemaError) {
         let kind = frame.kind;
         if frame.minor <= PROTOCOL_MINOR && !matches!(error, SchemaError::UnknownKind(_)) {
-            self.peers.cut_off(peer, &format!("a message of kind {kind} that is none: {error}"));
+            debug!("{peer}, kind {kind}: {error}");
+            let why = match error {
+                // What the decoder stumbled over helps nobody: the body is not what it says.
+                SchemaError::Encoding(_) => "it cannot be decoded".to_owned(),
+                error => error.to_string(),
+            };
+            self.peers.cut_off(peer, &format!("a message of kind {kind} that is none: {why}"));
         } else if let Some(missed) = self.ignored.take(clock::now()) {
             warn!("a message from {peer} is ignored: {error} ({missed} more before it)");
         }

@@ -8,7 +8,8 @@ use election::{Moment, Span};
 pub(super) struct CutOff {
     /// What it sent.
     pub(super) what: String,
-    pause: Span,
+    /// For how long it is kept out.
+    pub(super) pause: Span,
     until: Moment,
 }
 

@@ -202,7 +202,7 @@ impl PeerState {
         if !std::mem::take(&mut inner.garbage) {
             return None;
         }
-        inner.cut_off.as_ref().map(|it| (it.what.clone(), it.left(now())))
+        inner.cut_off.as_ref().map(|it| (it.what.clone(), it.pause))
     }
 
     /// How long it is kept out.
