@@ -1,5 +1,5 @@
-"""What the attacker knows of boss's wire: frames, and Hello in postcard. Written from the
-documentation (boss-protocol(7)) and shares no code with bossd."""
+"""What the attacker knows of boss's wire: frames, and Hello in postcard, put together byte by byte. It
+shares no code with bossd."""
 
 import struct
 
