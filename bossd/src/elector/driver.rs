@@ -2,6 +2,7 @@
 //! ready is carried out, then the timer. Nothing here decides who may be boss, and nothing waits
 //! for a disk, a hook, an operator or a peer.
 
+mod messages;
 mod orphaned;
 
 use std::sync::Arc;
@@ -14,10 +15,9 @@ use tracing::{debug, error, info, warn};
 use super::allowance::Allowance;
 use super::control::ControlRequest;
 use super::forward::Forwards;
-use super::peer::{Frame, PROTOCOL_MINOR, PeerEvent, Peers};
+use super::peer::{PeerEvent, Peers};
 use super::picture::Background;
-use super::schema::SchemaError;
-use super::schema::wire::{self, Sender};
+use super::schema::wire;
 use super::state_dir::{Storage, StorageEvent};
 use crate::clock::{self, Alarm};
 use crate::ipc::{self, HookFacts, ToElector, ToExecutor, transition_id};
@@ -27,11 +27,6 @@ use crate::sysexits;
 const PICTURE: Span = Span::from_millis(100);
 /// The executor hears at least this often from an elector that lives.
 const SIGN_OF_LIFE: Span = Span::from_secs(1);
-/// Lines at once about messages that only a later release knows: one for each of its kinds,
-const IGNORED_LINES: u32 = 8;
-/// and then one in this time.
-const BETWEEN_IGNORED: Span = Span::from_secs(60);
-
 /// Where events come from.
 pub struct Inputs {
     /// The peer layer.
@@ -100,7 +95,7 @@ impl Driver {
             alarm: Alarm::new()?,
             armed: clock::now(),
             turn: clock::now(),
-            ignored: Allowance::new(IGNORED_LINES, BETWEEN_IGNORED, clock::now()),
+            ignored: messages::ignored_lines(),
             pictured: None,
             one_line: (String::new(), Moment::default()),
             unborn,
@@ -174,40 +169,6 @@ impl Driver {
             }
             // The peer layer has told the log; status shows it by the link's last error.
             PeerEvent::Refused { .. } => self.pictured = None,
-        }
-    }
-
-    fn handle_frame(&mut self, peer: &str, incarnation: u128, frame: &Frame) {
-        match self.handle_forwarded(peer, frame) {
-            Ok(true) => return,
-            Ok(false) => {}
-            Err(error) => return self.handle_unreadable(peer, frame, &error),
-        }
-        let sender = Sender {
-            cluster: self.background.cluster_id(),
-            node: NodeId::new(peer),
-            incarnation: Incarnation(incarnation),
-        };
-        match wire::decode(frame, sender) {
-            Ok(envelope) => self.node.handle_message(clock::now(), &envelope),
-            Err(error) => self.handle_unreadable(peer, frame, &error),
-        }
-    }
-
-    /// What a later release added is ignored. What this one should know, and cannot read, is a peer
-    /// that has gone wrong: it is cut off.
-    fn handle_unreadable(&mut self, peer: &str, frame: &Frame, error: &SchemaError) {
-        let kind = frame.kind;
-        if frame.minor <= PROTOCOL_MINOR && !matches!(error, SchemaError::UnknownKind(_)) {
-            debug!("{peer}, kind {kind}: {error}");
-            let why = match error {
-                // What the decoder stumbled over helps nobody: the body is not what it says.
-                SchemaError::Encoding(_) => "it cannot be decoded".to_owned(),
-                error => error.to_string(),
-            };
-            self.peers.cut_off(peer, &format!("a message of kind {kind} that is none: {why}"));
-        } else if let Some(missed) = self.ignored.take(clock::now()) {
-            warn!("a message from {peer} is ignored: {error} ({missed} more before it)");
         }
     }
 
@@ -400,10 +361,6 @@ impl Driver {
 
     fn handle_operator(&mut self, request: ControlRequest) {
         self.forwards.take(request, &mut self.node, &self.peers, &self.background);
-    }
-
-    fn handle_forwarded(&mut self, peer: &str, frame: &Frame) -> Result<bool, SchemaError> {
-        self.forwards.take_frame(peer, frame, &mut self.node, &self.peers, &self.background)
     }
 }
 

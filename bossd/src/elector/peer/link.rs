@@ -17,12 +17,13 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tracing::{debug, info, warn};
 
+use super::backoff::Backoff;
 use super::channel::Channel;
 use super::dial::dial;
 use super::setback::{REFUSED, SURPLUS, Setback};
 use super::shared::Shared;
 use super::state::{Direction, InUse, Mode, PeerState};
-use super::{INTRODUCTION_LIMIT, PeerEvent, random, wait};
+use super::{INTRODUCTION_LIMIT, PeerEvent, wait};
 use crate::clock::now;
 
 /// A connection whose Hello and Welcome were exchanged and found good.
@@ -322,34 +323,6 @@ async fn when_there<T>(pending: &mut Option<Pending<T>>) -> T {
     }
 }
 
-/// Pauses between attempts: doubling, with jitter, so that two nodes do not keep step.
-struct Backoff {
-    delay: Span,
-    used: bool,
-}
-
-impl Backoff {
-    fn new() -> Self {
-        Self { delay: FIRST_DELAY, used: false }
-    }
-
-    /// True once, unless there was a pause before.
-    fn first(&mut self) -> bool {
-        !std::mem::replace(&mut self.used, true)
-    }
-
-    /// Between three and five quarters of the delay, which then doubles.
-    fn next(&mut self) -> Span {
-        let delay = self.delay;
-        self.used = true;
-        self.delay = Span::from_nanos(delay.times(2).as_nanos().min(LONGEST_DELAY.as_nanos()));
-        let jitter = Span::from_nanos(random() % (delay.as_nanos() / 2));
-        delay.times(3).part(4).plus(jitter)
-    }
-}
-
-const FIRST_DELAY: Span = Span::from_millis(50);
-const LONGEST_DELAY: Span = Span::from_secs(1);
 /// A connection that lasted so long was a success.
 const STABLE: Span = Span::from_secs(1);
 
@@ -379,14 +352,5 @@ mod tests {
     #[test]
     fn who_dials_again_has_lost_the_first() {
         assert_eq!(choose(THEIRS, Facts { id: 12, ..THEIRS }, true), Choice::HandOver);
-    }
-
-    #[test]
-    fn pauses_double_up_to_a_second() {
-        let mut backoff = Backoff::new();
-        let pauses: Vec<Span> = (0..8).map(|_| backoff.next()).collect();
-        assert!(pauses[0] < Span::from_micros(62_501), "{pauses:?}");
-        assert!(pauses.iter().all(|pause| *pause <= Span::from_millis(1_250)), "{pauses:?}");
-        assert!(pauses[7] >= Span::from_millis(750), "{pauses:?}");
     }
 }

@@ -10,6 +10,7 @@
 //! Everything runs on the caller's runtime. Nothing that sends ever waits.
 
 mod accept;
+mod backoff;
 mod channel;
 mod cutoff;
 mod dial;
