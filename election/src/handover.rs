@@ -112,6 +112,13 @@ impl Node {
         }
     }
 
+    /// Whether a successor was told and is still waited for.
+    pub(crate) fn has_sent_take_over(&self) -> bool {
+        let Standing::Leader(leader) = &self.standing else { return false };
+        let handover = leader.handover.as_ref();
+        handover.is_some_and(|handover| matches!(handover.stage, Stage::Sent { .. }))
+    }
+
     /// Whether the cluster knows that nothing of this leader is claimed, and what goes with it.
     fn is_release_committed(&self) -> bool {
         let Standing::Leader(leader) = &self.standing else { return false };

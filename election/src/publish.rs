@@ -122,6 +122,10 @@ impl Node {
         if !restamped || !self.facts.disk_ok {
             return;
         }
+        if self.has_sent_take_over() && !self.sabotage.is(Mutant::WaitingErasesForeignClaim) {
+            // A later version than the one that it names would cost the successor its votes (V3).
+            return;
+        }
         let mut next = self.edition();
         self.bind_incarnations(&mut next);
         self.carry_out_orders(&mut next);

@@ -1,7 +1,8 @@
 //! A cluster of real bossd processes on loopback, in one throw-away directory: made from a plan,
 //! started, broken and healed by its methods, gone when it is dropped. The playground shows it, the
-//! tests use it; what its nodes do is theirs alone.
+//! tests use it, some of them with a network of their own; what its nodes do is theirs alone.
 
+use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
@@ -77,11 +78,22 @@ impl MemberPlan {
     }
 }
 
+/// Where a node runs that is not on loopback.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// Where it listens, and where the others reach it.
+    pub address: SocketAddr,
+    /// The command that starts bossd there, to which bossd's own is appended. It must become bossd
+    /// and not remain as its parent.
+    pub launcher: Vec<OsString>,
+}
+
 /// The cluster.
 #[derive(Debug)]
 pub struct Cluster {
     nodes: Vec<Node>,
-    relay: Relay,
+    // None: its network is somebody else's.
+    relay: Option<Relay>,
     bossd: PathBuf,
     // Last, so that it is removed when nothing runs from it any more.
     dir: Directory,
@@ -91,7 +103,6 @@ impl Cluster {
     /// Makes authority, certificates, configurations and the network. Nothing runs yet.
     pub fn prepare(plan: &Plan) -> Result<Self, PlaygroundError> {
         let dir = Directory::create()?;
-        make_certificates(plan, dir.path())?;
         let mut nodes = Vec::new();
         for member in &plan.members {
             let reserved = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).map_err(network)?;
@@ -102,10 +113,20 @@ impl Cluster {
         let listens: Vec<_> = nodes.iter().map(Node::listen).collect();
         let relay = Relay::start(&listens).map_err(network)?;
         let addresses: Vec<_> = (0..nodes.len()).map(|to| relay.front(to)).collect();
-        for (member, node) in plan.members.iter().zip(&nodes) {
-            write_files(plan, member, node, &addresses)?;
-        }
-        Ok(Self { nodes, relay, bossd: plan.bossd.clone(), dir })
+        write_all(plan, &nodes, &addresses, dir.path())?;
+        Ok(Self { nodes, relay: Some(relay), bossd: plan.bossd.clone(), dir })
+    }
+
+    /// The same with a place for each member, in the plan's order, and the network that is there.
+    pub fn prepare_at(plan: &Plan, places: &[Place]) -> Result<Self, PlaygroundError> {
+        let dir = Directory::create()?;
+        let at = plan.members.iter().zip(places);
+        let nodes: Vec<_> = at
+            .map(|(member, place)| Node::at(&member.name, dir.path().join(&member.name), place))
+            .collect();
+        let addresses: Vec<_> = places.iter().map(|place| place.address).collect();
+        write_all(plan, &nodes, &addresses, dir.path())?;
+        Ok(Self { nodes, relay: None, bossd: plan.bossd.clone(), dir })
     }
 
     /// Makes it and starts all nodes.
@@ -165,24 +186,30 @@ impl Cluster {
         drop(log.and_then(|mut log| log.write_all(line.as_bytes())));
     }
 
-    /// Drops, or no longer drops, what one node sends to another.
+    /// Drops, or no longer drops, what one node sends to another. Not for nodes with places of
+    /// their own, whose network is not ours.
     pub fn set_cut(&self, from: usize, to: usize, cut: bool) {
-        self.relay.set_cut(from, to, cut);
+        self.relay().set_cut(from, to, cut);
     }
 
     /// Cuts a node off from all others, both ways, or reconnects it.
     pub fn set_isolated(&self, index: usize, isolated: bool) {
         for other in (0..self.size()).filter(|other| *other != index) {
-            self.relay.set_cut(index, other, isolated);
-            self.relay.set_cut(other, index, isolated);
+            self.set_cut(index, other, isolated);
+            self.set_cut(other, index, isolated);
         }
     }
 
     /// Whether a node is cut off from all others, both ways.
     pub fn is_isolated(&self, index: usize) -> bool {
         let mut others = (0..self.size()).filter(|other| *other != index).peekable();
-        let cut = |other| self.relay.is_cut(index, other) && self.relay.is_cut(other, index);
+        let relay = self.relay();
+        let cut = |other| relay.is_cut(index, other) && relay.is_cut(other, index);
         others.peek().is_some() && others.all(cut)
+    }
+
+    fn relay(&self) -> &Relay {
+        self.relay.as_ref().expect("only a cluster on loopback is cut here")
     }
 
     /// What each node says; None where nothing runs or nothing answers.
@@ -233,6 +260,17 @@ fn make_certificates(plan: &Plan, dir: &Path) -> Result<(), PlaygroundError> {
         ca::issue(&request, &mut io::sink())?;
     }
     Ok(())
+}
+
+fn write_all(
+    plan: &Plan,
+    nodes: &[Node],
+    addresses: &[SocketAddr],
+    dir: &Path,
+) -> Result<(), PlaygroundError> {
+    make_certificates(plan, dir)?;
+    let mut both = plan.members.iter().zip(nodes);
+    both.try_for_each(|(member, node)| write_files(plan, member, node, addresses))
 }
 
 fn write_files(

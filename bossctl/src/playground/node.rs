@@ -2,6 +2,7 @@
 //! through its own status.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::net::{SocketAddr, UdpSocket};
 use std::os::unix::process::CommandExt;
@@ -14,6 +15,7 @@ use control::model::Status;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use super::cluster::Place;
 use super::{PlaygroundError, files, processes};
 
 /// A node of a cluster, running or not.
@@ -26,17 +28,32 @@ pub struct Node {
     listen: SocketAddr,
     // Keeps the port until bossd takes it for the first time.
     reserved: Option<UdpSocket>,
+    // What stands before bossd's own command.
+    launcher: Vec<OsString>,
     child: Option<Child>,
     ended: Option<ExitStatus>,
 }
 
 impl Node {
     pub(super) fn new(name: &str, dir: PathBuf, reserved: UdpSocket, listen: SocketAddr) -> Self {
-        let reserved = Some(reserved);
-        Self { name: name.to_owned(), dir, listen, reserved, child: None, ended: None }
+        let place = Place { address: listen, launcher: Vec::new() };
+        Self { reserved: Some(reserved), ..Self::at(name, dir, &place) }
     }
 
-    /// Where it really listens; the other members know the relay's address.
+    /// A node with a place of its own.
+    pub(super) fn at(name: &str, dir: PathBuf, place: &Place) -> Self {
+        Self {
+            name: name.to_owned(),
+            dir,
+            listen: place.address,
+            reserved: None,
+            launcher: place.launcher.clone(),
+            child: None,
+            ended: None,
+        }
+    }
+
+    /// Where it really listens; on loopback the other members know the relay's address.
     pub fn listen(&self) -> SocketAddr {
         self.listen
     }
@@ -68,15 +85,13 @@ impl Node {
             source,
         };
         let open = || OpenOptions::new().create(true).append(true).open(self.log());
-        let mut command = Command::new(bossd);
+        let mut command = self.command(bossd);
         for variable in OF_A_SERVICE_MANAGER {
             command.env_remove(variable);
         }
         let child = command
             .arg("--config")
             .arg(self.config())
-            .env(processes::MARK, &self.dir)
-            .current_dir(&self.dir)
             .process_group(0)
             .stdin(Stdio::null())
             .stdout(open().map_err(failed)?)
@@ -86,6 +101,14 @@ impl Node {
         self.child = Some(child);
         self.ended = None;
         Ok(())
+    }
+
+    /// A command that runs a program where this node runs, and as one of its processes.
+    pub fn command(&self, program: &Path) -> Command {
+        let mut words = self.launcher.iter().map(OsString::as_os_str).chain([program.as_os_str()]);
+        let mut command = Command::new(words.next().unwrap_or(program.as_os_str()));
+        command.args(words).env(processes::MARK, &self.dir).current_dir(&self.dir);
+        command
     }
 
     /// Whether its main process lives. Stopped counts as living.

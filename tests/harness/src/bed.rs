@@ -8,8 +8,8 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use bossctl::playground::cluster::{Cluster, Hook, HookContent, MemberPlan, Plan};
-use bossctl::playground::directory;
+use bossctl::playground::cluster::{Cluster, Hook, HookContent, MemberPlan, Place, Plan};
+use bossctl::playground::{PlaygroundError, directory};
 use control::client::Client;
 use control::client::PATIENCE;
 use control::model::{Phase, Status};
@@ -54,7 +54,17 @@ impl Bed {
     /// Makes the cluster; nothing runs yet.
     pub fn prepare(plan: &Plan) -> Self {
         directory::remove_leftovers();
-        let cluster = Cluster::prepare(plan).unwrap_or_else(|error| panic!("{error}"));
+        Self::of(Cluster::prepare(plan))
+    }
+
+    /// Makes the cluster with these places for its nodes; nothing runs yet.
+    pub fn prepare_at(plan: &Plan, places: &[Place]) -> Self {
+        directory::remove_leftovers();
+        Self::of(Cluster::prepare_at(plan, places))
+    }
+
+    fn of(cluster: Result<Cluster, PlaygroundError>) -> Self {
+        let cluster = cluster.unwrap_or_else(|error| panic!("{error}"));
         let log = cluster.dir().join("witness.log");
         let bed = Self { cluster, log };
         bed.witness_into(&bed.log.clone());

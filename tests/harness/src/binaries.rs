@@ -28,9 +28,11 @@ fn built() -> &'static Path {
 }
 
 fn build() -> PathBuf {
-    // TARGET/PROFILE/deps/TEST
+    // TARGET/PROFILE/deps/TEST, or TARGET/PROFILE/PROGRAM
     let own = std::env::current_exe().expect("a test knows its own path");
-    let directory = own.ancestors().nth(2).expect("tests lie two directories deep");
+    let beside = own.parent().expect("a program lies in a directory");
+    let is_test = beside.file_name().is_some_and(|name| name == "deps");
+    let directory = beside.ancestors().nth(usize::from(is_test)).expect("below the profile's");
     let target = directory.parent().expect("the profile lies in the target directory");
     let profile = match directory.file_name().and_then(|name| name.to_str()) {
         Some("debug") | None => "dev",

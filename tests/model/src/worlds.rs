@@ -92,20 +92,26 @@ fn handovers(deep: bool) -> Vec<Setup> {
     let more = u8::from(deep);
     vec![
         Setup {
-            budget: Budget { cuts: 1 + more, delays: more, orders: 1, ..Budget::default() },
+            budget: Budget { cuts: 2, delays: more, orders: 1 + more, ..Budget::default() },
             orders: vec![resign()],
             sometimes: &[Mark::Boss, Mark::V1Refuses, Mark::V4Grants, Mark::L2Over, Mark::W2Waits],
             ..world("M1 three voters, handover", 3, 2, if deep { 4 } else { 3 })
         },
         Setup {
-            budget: Budget { cuts: 3, ..Budget::default() },
+            timing: no_slack(),
+            budget: Budget { cuts: 1 + more, delays: more, ..Budget::default() },
+            sometimes: &[Mark::Boss, Mark::V1Refuses, Mark::V3Second, Mark::L2Over],
+            ..world("M1 three voters, all campaign at once", 3, 2, 3)
+        },
+        Setup {
+            budget: Budget { cuts: 3, delays: more, ..Budget::default() },
             sometimes: &[Mark::Boss, Mark::V1Refuses, Mark::L2Over, Mark::W2Waited],
             ..world("M1 three voters, links cut and joined", 3, 2, if deep { 5 } else { 4 })
         },
         Setup {
             alone: Some(0),
             timing: Timing { fence: TICK.times(2), ..timing(2) },
-            budget: Budget { cuts: 2, ..Budget::default() },
+            budget: Budget { cuts: 2 + more, delays: more, ..Budget::default() },
             sometimes: &[Mark::Boss, Mark::V4Grants, Mark::W2Waited],
             ..world("M1 three voters, a better voter returns", 3, 2, if deep { 5 } else { 4 })
         },
@@ -118,7 +124,7 @@ fn handovers(deep: bool) -> Vec<Setup> {
         Setup {
             swift: Swift::AllButAnswers,
             timing: no_slack(),
-            budget: Budget { cuts: 1, delays: 1 + more, ..Budget::default() },
+            budget: Budget { cuts: 1 + more, delays: 2, ..Budget::default() },
             sometimes: &[Mark::Boss, Mark::V1Refuses, Mark::L2Over],
             ..world("M1 three voters, answers late", 3, 2, 3)
         },
@@ -131,10 +137,10 @@ fn refreshes(deep: bool) -> Vec<Setup> {
     vec![
         Setup {
             terms: vec![1, 1, 3],
-            budget: Budget { delays: 1 + more, cuts: 1, ..Budget::default() },
+            budget: Budget { delays: 2, cuts: 1 + more, ..Budget::default() },
             one_way: true,
             sometimes: &[Mark::Boss, Mark::R1Wins, Mark::V6Grants, Mark::A1Refuses],
-            ..world("M2 three voters, refresh", 3, 2, if deep { 6 } else { 5 })
+            ..world("M2 three voters, refresh", 3, 2, if deep { 7 } else { 6 })
         },
         Setup {
             budget: Budget { hook_failures: 1, delays: 1 + more, losses: 1, ..Budget::default() },
@@ -175,7 +181,7 @@ fn crashes(deep: bool) -> Vec<Setup> {
             ..world("M3 three voters, both processes die", 3, 2, 3)
         },
         Setup {
-            budget: Budget { power_cuts: 1, orders: 1, delays: more, ..Budget::default() },
+            budget: Budget { power_cuts: 1 + more, orders: 1, delays: 1, ..Budget::default() },
             orders: (0..3).map(|host| Command::Confirm { node: name_of(host) }).collect(),
             sometimes: &[Mark::Boss, Mark::V7Ends, Mark::W2Waited],
             ..world("M3 three voters, power loss, confirmed", 3, 2, 3)
@@ -196,19 +202,19 @@ fn clocks(deep: bool) -> Vec<Setup> {
         Setup {
             timing,
             rates: vec![(80, 80), (120, 120)],
-            budget: Budget { cuts: 1 + more, delays: 1, ..Budget::default() },
+            budget: Budget { cuts: 2 + more, delays: 1, ..Budget::default() },
             sometimes: &[Mark::Boss, Mark::L2Over, Mark::W2Waits],
-            ..world("M4 two voters, clocks at rho", 2, 2, 3)
+            ..world("M4 two voters, clocks at rho", 2, 2, if deep { 4 } else { 3 })
         },
         Setup {
             timing: Timing { rho_ppm: 200_000, ..self::timing(3) },
             rates: vec![(80, 120), (120, 80)],
-            budget: Budget { cuts: 1 + more, delays: 1, ..Budget::default() },
-            sometimes: &[Mark::Boss, Mark::L2Over, Mark::W2Waits],
-            ..world("M4 two voters, each clock of a pair at rho", 2, 3, 3)
+            budget: Budget { cuts: 2 + more, delays: 1, ..Budget::default() },
+            sometimes: &[Mark::Boss, Mark::L2Over],
+            ..world("M4 two voters, each clock of a pair at rho", 2, 3, if deep { 4 } else { 3 })
         },
         Setup {
-            budget: Budget { suspends: 1 + more, ..Budget::default() },
+            budget: Budget { suspends: 1 + more, delays: more, ..Budget::default() },
             sometimes: &[Mark::Boss, Mark::X2Expired, Mark::L2Over],
             ..world("M4 three voters, a suspend", 3, 2, 3)
         },
@@ -221,15 +227,15 @@ fn members_and_hooks(deep: bool) -> Vec<Setup> {
     vec![
         Setup {
             members: vec![Kind::Voter, Kind::Voter, Kind::Witness],
-            budget: Budget { orders: 1, cuts: more, ..Budget::default() },
+            budget: Budget { orders: 1 + more, cuts: 1, ..Budget::default() },
             orders: vec![drain(0), drain(1), pause()],
             sometimes: &[Mark::Boss, Mark::V1Refuses, Mark::V4Grants, Mark::W5Waits],
-            ..world("M5 two voters and a witness, drain, pause", 3, 2, if deep { 4 } else { 3 })
+            ..world("M5 two voters and a witness, drain, pause", 3, 2, 4)
         },
         Setup {
-            budget: Budget { hook_failures: 2, delays: 1, cuts: more, ..Budget::default() },
+            budget: Budget { hook_failures: 2, delays: 1, cuts: 1 + more, ..Budget::default() },
             sometimes: &[Mark::PromoteFailed, Mark::DemoteFailed, Mark::V4Grants],
-            ..world("M6 two voters, hooks that fail or hang", 2, 3, if deep { 5 } else { 4 })
+            ..world("M6 two voters, hooks that fail or hang", 2, 3, 5)
         },
     ]
 }
@@ -240,13 +246,13 @@ fn first_starts(deep: bool) -> Vec<Setup> {
     vec![
         Setup {
             unborn: true,
-            budget: Budget { elector_crashes: 1, delays: more, losses: more, ..Budget::default() },
+            budget: Budget { elector_crashes: 1 + more, delays: 1, losses: 1, ..Budget::default() },
             sometimes: &[Mark::Boss, Mark::W2Waits],
-            ..world("M7 two voters, first start", 2, 3, if deep { 4 } else { 3 })
+            ..world("M7 two voters, first start", 2, 3, 4)
         },
         Setup {
             unborn: true,
-            budget: Budget { cuts: 1, ..Budget::default() },
+            budget: Budget { cuts: 2, elector_crashes: 1, delays: more, ..Budget::default() },
             sometimes: &[Mark::Boss, Mark::W2Waits],
             ..world("M7 three voters, first start", 3, 2, 3)
         },
@@ -258,7 +264,7 @@ fn first_starts(deep: bool) -> Vec<Setup> {
             ..world("M7 three voters, one never met, one wiped", 3, 2, 6)
         },
         Setup {
-            budget: Budget { power_cuts: 1, wipes: 1, cuts: more, ..Budget::default() },
+            budget: Budget { power_cuts: 1, wipes: 1, cuts: 1 + more, ..Budget::default() },
             sometimes: &[Mark::Boss, Mark::W2Waited],
             ..world("M7 three voters, one is wiped", 3, 2, 3)
         },

@@ -43,6 +43,10 @@ impl World {
         if self.hosts[host].torn {
             return self.state_is_torn(host);
         }
+        if self.hosts[host].executor.as_ref().is_some_and(|executor| executor.frozen.is_some()) {
+            // Who starts electors has yet to hear that the last one has ended.
+            return self.after(10 * MILLI, Event::StartElector { host, executor });
+        }
         let life = self.hosts[host].next_life();
         let seed = self.random.next();
         let here = &mut self.hosts[host];

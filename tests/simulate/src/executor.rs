@@ -48,7 +48,7 @@ impl World {
         if self.hosts[host].executor.is_some() || self.hosts[host].off {
             return;
         }
-        if self.hosts[host].sleeps.is_some() {
+        if self.hosts[host].sleeps.is_some() || self.hosts[host].cleaning {
             return self.after(100 * MILLI, Event::StartExecutor { host });
         }
         let life = self.hosts[host].next_life();

@@ -14,6 +14,7 @@ use crate::world::{CHANNEL, Event, HostId, Instant, MILLI, World};
 const NOTICE: u64 = 5 * MILLI;
 
 /// One server.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct Host {
     pub(crate) name: NodeId,
     pub(crate) kind: Kind,
@@ -36,6 +37,8 @@ pub(crate) struct Host {
     pub(crate) channel_busy: (Instant, Instant),
     /// In /run: outlives the processes, not the host's power.
     pub(crate) marker: Marker,
+    /// `--clean-up` runs: it holds the lock that an executor needs (X5).
+    pub(crate) cleaning: bool,
     /// When D ends for what was being let go when the executor died; real time.
     pub(crate) fence_ends: Option<Instant>,
     /// The executor is killed as soon as it promotes, if it does so before then.
@@ -73,6 +76,7 @@ impl Host {
             channel_delay: 0,
             channel_busy: (0, 0),
             marker: Marker::Missing,
+            cleaning: false,
             fence_ends: None,
             doomed: 0,
             sleeps: None,
@@ -143,6 +147,7 @@ impl World {
         self.may_tear(host);
         self.end_processes(host);
         self.hosts[host].marker = Marker::Missing;
+        self.hosts[host].cleaning = false;
         self.hosts[host].off = true;
         self.hosts[host].wakes_up(self.now);
         self.effect_ends(host);
@@ -180,6 +185,7 @@ impl World {
         let left = ends.map_or(hooks, |ends| {
             hooks.min(ends.saturating_sub(self.now).saturating_sub(escalation))
         });
+        self.hosts[host].cleaning = true;
         let run = self.draw_demote();
         let (takes, success) = match run {
             Some((takes, true)) if takes <= left => (takes, true),
@@ -194,7 +200,7 @@ impl World {
     }
 
     pub(crate) fn cleaned_up(&mut self, host: HostId, success: bool) {
-        if self.hosts[host].executor.is_some() || self.hosts[host].off {
+        if !std::mem::take(&mut self.hosts[host].cleaning) {
             return;
         }
         self.say(Some(host), || format!("cleaned up, success {success}"));

@@ -70,7 +70,7 @@ impl World {
     pub(crate) fn send(&mut self, from: HostId, to: &NodeId, envelope: Envelope) {
         let Some(to) = self.find(to) else { return };
         let waited = self.freed || self.hosts[from].unsynced.is_some();
-        self.oracle.sends(from, &envelope, &self.hosts, (self.now, waited));
+        self.oracle.sends((from, to), &envelope, &self.hosts, (self.now, waited));
         if !self.network.is_connected(from, to) || self.network.is_cut(from, to) {
             return;
         }

@@ -174,7 +174,7 @@ impl Oracle {
     /// `waited`: a write may have held it back.
     pub(crate) fn sends(
         &mut self,
-        from: HostId,
+        (from, to): (HostId, HostId),
         env: &Envelope,
         hosts: &[Host],
         (now, waited): (Instant, bool),
@@ -198,6 +198,10 @@ impl Oracle {
                 }
             }
             Message::PreVoteReply { refusal: None, .. } => self.rules.taken(Rule::P1),
+            Message::VoteReply { vote, refusal: None } => {
+                let verdict = self.votes.votes(from, env.incarnation, *vote, &hosts[to].name);
+                self.take(verdict);
+            }
             Message::Vote { kind: VoteKind::Normal, .. } => self.rules.taken(Rule::C2),
             Message::Released { epoch, .. } => {
                 self.rules.taken(Rule::X6);

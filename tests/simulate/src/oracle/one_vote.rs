@@ -1,4 +1,5 @@
-//! 9.3: one vote per term and life, across restarts.
+//! 9.3: one vote per term and life, across restarts: as it is written, and as it is answered. A voter
+//! that is asked twice while it writes may answer for a term of which its disk shows only a later one.
 
 use std::collections::VecDeque;
 
@@ -16,7 +17,7 @@ struct Vote {
 /// So many votes of each host are remembered: a candidate that stood still may count old ones.
 const MOST: usize = 32;
 
-/// The last votes of each host, the newest last: by 9.4 no earlier term comes again.
+/// The last votes of each host, the newest last.
 #[derive(Default)]
 pub(super) struct OneVote(Vec<VecDeque<Vote>>);
 
@@ -25,7 +26,7 @@ impl OneVote {
         Self((0..hosts).map(|_| VecDeque::new()).collect())
     }
 
-    /// It is on the disk.
+    /// It is on the disk, or on its way to the candidate.
     pub(super) fn votes(
         &mut self,
         host: HostId,
@@ -34,22 +35,20 @@ impl OneVote {
         candidate: &NodeId,
     ) -> Verdict {
         let votes = &mut self.0[host];
-        match votes.back() {
-            Some(first) if first.life == life && first.term == term => {
-                if first.candidate == *candidate {
-                    return Ok(());
-                }
-                let first = &first.candidate;
-                Err(format!("9.3: host {host} votes for {first} and {candidate} in term {term}"))
+        let given = votes.iter().rev().find(|vote| vote.life == life && vote.term == term);
+        if let Some(Vote { candidate: first, .. }) = given {
+            if first == candidate {
+                return Ok(());
             }
-            _ => {
-                if votes.len() == MOST {
-                    votes.pop_front();
-                }
-                votes.push_back(Vote { life, term, candidate: candidate.clone() });
-                Ok(())
-            }
+            return Err(format!(
+                "9.3: host {host} votes for {first} and {candidate} in term {term}"
+            ));
         }
+        if votes.len() == MOST {
+            votes.pop_front();
+        }
+        votes.push_back(Vote { life, term, candidate: candidate.clone() });
+        Ok(())
     }
 
     /// Which life of `host` gave `candidate` its vote in `term`.
