@@ -2,6 +2,7 @@
 //! ready is carried out, then the timer. Nothing here decides who may be boss, and nothing waits
 //! for a disk, a hook, an operator or a peer.
 
+mod messages;
 mod orphaned;
 
 use std::collections::BTreeSet;
@@ -12,11 +13,12 @@ use election::{Act, Command, Effect, Incarnation, Level, Moment, Node, NodeId, P
 use tokio::sync::{mpsc, watch};
 use tracing::{debug, error, info, warn};
 
+use super::allowance::Allowance;
 use super::control::ControlRequest;
 use super::forward::Forwards;
-use super::peer::{Frame, PeerEvent, Peers};
+use super::peer::{PeerEvent, Peers};
 use super::picture::Background;
-use super::schema::wire::{self, Sender};
+use super::schema::wire;
 use super::state_dir::{Storage, StorageEvent};
 use crate::clock::{self, Alarm};
 use crate::ipc::{self, HookFacts, ToElector, ToExecutor, transition_id};
@@ -52,6 +54,10 @@ pub struct Driver {
     /// When the timer should fire; how late it did is the loop's gap.
     armed: Moment,
     pictured: Option<Moment>,
+    /// When the present turn began, with the event it is about.
+    turn: Moment,
+    /// Lines about messages that are ignored.
+    ignored: Allowance,
     /// What the service manager was told last, and when.
     one_line: (String, Moment),
     unborn: bool,
@@ -92,6 +98,8 @@ impl Driver {
             inputs,
             alarm: Alarm::new()?,
             armed: clock::now(),
+            turn: clock::now(),
+            ignored: messages::ignored_lines(),
             pictured: None,
             one_line: (String::new(), Moment::default()),
             unborn,
@@ -125,6 +133,7 @@ impl Driver {
                 Some(success) = cleanings.recv() => Event::CleanedUp(success),
                 Some(request) = self.inputs.operators.recv() => Event::Operator(request),
             };
+            self.turn = clock::now();
             self.handle(event, &cleaned);
         }
     }
@@ -184,21 +193,6 @@ impl Driver {
         info!(transition = transition_id(me.as_str(), epoch.0, "reassert"), "{reason}");
         let facts = self.hook_facts(Some(epoch.0), Some(&me), reason);
         self.tell_executor(ToExecutor::Reassert { epoch: epoch.0, facts });
-    }
-
-    fn handle_frame(&mut self, peer: &str, incarnation: u128, frame: &Frame) {
-        if self.handle_forwarded(peer, frame) {
-            return;
-        }
-        let sender = Sender {
-            cluster: self.background.cluster_id(),
-            node: NodeId::new(peer),
-            incarnation: Incarnation(incarnation),
-        };
-        match wire::decode(frame, sender) {
-            Ok(envelope) => self.node.handle_message(clock::now(), &envelope),
-            Err(error) => warn!("a message from {peer} is ignored: {error}"),
-        }
     }
 
     fn handle_storage(&mut self, event: StorageEvent) {
@@ -369,6 +363,9 @@ impl Driver {
             self.unborn = false;
             self.peers.born();
         }
+        for (name, member) in snapshot.state.members.iter() {
+            self.peers.set_known(name.as_str(), member.incarnation.map(|life| life.0));
+        }
         let status = self.background.paint(now, &snapshot, &self.peers.links());
         self.tell_service_manager(now, Background::one_line(&status));
         self.status.send_replace(Arc::new(status));
@@ -385,16 +382,14 @@ impl Driver {
 
     fn arm(&mut self) -> std::io::Result<()> {
         let now = clock::now();
+        // A turn that is long by itself is as bad as a timer that fires late.
+        self.background.saw_gap(self.turn.elapsed(now));
         self.armed = now.plus(self.node.wake(now).min(PICTURE));
         self.alarm.set(self.armed)
     }
 
     fn handle_operator(&mut self, request: ControlRequest) {
         self.forwards.take(request, &mut self.node, &self.peers, &self.background);
-    }
-
-    fn handle_forwarded(&mut self, peer: &str, frame: &Frame) -> bool {
-        self.forwards.take_frame(peer, frame, &mut self.node, &self.peers, &self.background)
     }
 }
 

@@ -12,6 +12,7 @@ use tracing::info;
 use super::control::{ControlCommand, ControlRequest};
 use super::peer::{Frame, Peers};
 use super::picture::Background;
+use super::schema::SchemaError;
 use super::schema::wire::{kind, to_bytes};
 use crate::clock;
 
@@ -147,7 +148,8 @@ impl Forwards {
         }
     }
 
-    /// A frame of another node's forwarding. False when it is something else.
+    /// A frame of another node's forwarding. False when it is something else; an error when it
+    /// cannot be read.
     pub(super) fn take_frame(
         &mut self,
         peer: &str,
@@ -155,24 +157,18 @@ impl Forwards {
         node: &mut Node,
         peers: &Peers,
         background: &Background,
-    ) -> bool {
+    ) -> Result<bool, SchemaError> {
         match frame.kind {
             kind::COMMAND => {
-                if let Ok(order) = postcard::from_bytes::<Order>(&frame.body)
-                    && background.is_member(peer)
-                {
+                let order: Order = read(frame)?;
+                if background.is_member(peer) {
                     self.take_order(peer, order, node, peers);
                 }
-                true
             }
-            kind::ANSWER => {
-                if let Ok(report) = postcard::from_bytes::<Report>(&frame.body) {
-                    self.take_report(peer, report);
-                }
-                true
-            }
-            _ => false,
+            kind::ANSWER => self.take_report(peer, read(frame)?),
+            _ => return Ok(false),
         }
+        Ok(true)
     }
 
     /// The core's answer to a command that it accepted earlier.
@@ -252,6 +248,10 @@ impl Forwards {
             self.waiting.pop_first();
         }
     }
+}
+
+fn read<T: serde::de::DeserializeOwned>(frame: &Frame) -> Result<T, SchemaError> {
+    postcard::from_bytes(&frame.body).map_err(|error| SchemaError::Encoding(error.to_string()))
 }
 
 enum Outcome {

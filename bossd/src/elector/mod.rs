@@ -1,6 +1,7 @@
 //! The elector: the process that talks to the network and runs the election. It has no
 //! privileges; what it cannot read by itself the executor hands over at the start.
 
+mod allowance;
 pub mod control;
 pub mod driver;
 pub mod forward;

@@ -209,7 +209,7 @@ impl Background {
             timing: timing(snapshot),
             history: history(snapshot),
             posture: model::Posture { level: model::Level::Safe, reasons: Vec::new() },
-            alarms: self.alarms(snapshot),
+            alarms: self.alarms(snapshot, links),
             max_loop_gap_us: self.max_gap.as_nanos() / 1_000,
             file_differs: self.file_differs(snapshot),
         };
@@ -294,7 +294,7 @@ impl Background {
         }
     }
 
-    fn alarms(&self, snapshot: &Snapshot) -> Vec<model::Alarm> {
+    fn alarms(&self, snapshot: &Snapshot, links: &[LinkStatus]) -> Vec<model::Alarm> {
         let mut alarms = Vec::new();
         if snapshot.stuck {
             let text = "letting go failed: effects of this node may still stand".to_owned();
@@ -312,6 +312,16 @@ impl Background {
                 let text = format!(
                     "{node} came with another state directory (incarnation {life}): its vote does \
                      not count"
+                );
+                alarms.push(model::Alarm { level: model::Level::Degraded, text });
+            }
+        }
+        for link in links {
+            if let Some(what) = &link.cut_off {
+                let peer = &link.peer;
+                let text = format!(
+                    "{peer} was cut off, for it sent {what}: look at bossd on {peer}, and who else \
+                     may have its key"
                 );
                 alarms.push(model::Alarm { level: model::Level::Degraded, text });
             }

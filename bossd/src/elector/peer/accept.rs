@@ -1,45 +1,57 @@
-//! Takes in the connections that others start: proves addresses that are not members', bounds
-//! what has not introduced itself, and gives the rest to the link of the peer it proved to be.
+//! Takes in the connections that others start, as far as the gate lets them; has each introduce
+//! itself, and gives it to the link of the peer it proved to be.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use control::identity::Identity;
 use quinn::{Connection, Incoming};
-use tokio::sync::Semaphore;
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use super::gate::{Gate, Knock, Verdict};
 use super::hello::{self, HELLO, WELCOME};
 use super::link::{Candidate, Facts};
 use super::setback::{REFUSED, Setback};
 use super::shared::Shared;
 use super::{INTRODUCTION_LIMIT, wait};
+use crate::clock::now;
 
 /// Takes in connections until the endpoint closes.
 pub(super) async fn run(shared: Arc<Shared>) {
-    let from_members = Arc::new(Semaphore::new(INTRODUCTIONS_OF_MEMBERS));
-    let from_others = Arc::new(Semaphore::new(INTRODUCTIONS_OF_OTHERS));
+    let mut gate = Gate::new(now());
+    // As many as are under way, which the gate bounds.
+    let (over, mut left) = mpsc::unbounded_channel();
     let mut introductions = JoinSet::new();
     while let Some(incoming) = shared.endpoint.accept().await {
         while introductions.try_join_next().is_some() {}
-        let is_members = shared.is_members_ip(incoming.remote_address().ip());
-        if !is_members && incoming.may_retry() && !incoming.remote_address_validated() {
-            // Has it prove that it is where it says, before anything is spent on it. Fails only
-            // if it has done so, which was just asked.
-            let _ = incoming.retry();
-            continue;
+        while let Ok(knock) = left.try_recv() {
+            gate.leave(knock);
         }
-        let room = if is_members { &from_members } else { &from_others };
-        let Ok(permit) = Arc::clone(room).try_acquire_owned() else {
-            incoming.refuse();
-            continue;
-        };
-        let shared = Arc::clone(&shared);
-        introductions.spawn(async move {
-            receive(&shared, incoming).await;
-            drop(permit);
-        });
+        let knock = knock(&shared, &incoming);
+        match gate.judge(knock, now()) {
+            Verdict::Enter => {
+                let (shared, over) = (Arc::clone(&shared), over.clone());
+                introductions.spawn(async move {
+                    receive(&shared, incoming).await;
+                    // Fails only when this layer ends.
+                    let _ = over.send(knock);
+                });
+            }
+            // Fails only if it has proved its address, which the gate asked.
+            Verdict::Prove => drop(incoming.retry()),
+            Verdict::TurnAway => {
+                shared.lines.turned_away(knock);
+                incoming.refuse();
+            }
+        }
     }
+}
+
+fn knock(shared: &Shared, incoming: &Incoming) -> Knock {
+    let ip = incoming.remote_address().ip();
+    let proved = incoming.remote_address_validated() || !incoming.may_retry();
+    Knock { ip, is_members: shared.is_members_ip(ip), proved }
 }
 
 async fn receive(shared: &Shared, incoming: Incoming) {
@@ -92,12 +104,15 @@ impl Guest {
         connection: &Connection,
     ) -> Result<(hello::Hello, Facts), Setback> {
         let certificate = self.certificate.insert(hello::certified(connection)?).clone();
+        // Whoever cannot be a peer is not listened to.
+        shared.check_guest(&certificate).map_err(Setback::Refused)?;
         let (mut send, mut receive) = connection
             .accept_bi()
             .await
             .map_err(|end| Setback::from_end(&end, certificate.node()))?;
         let hello = hello::read(&mut receive, HELLO).await?;
         shared.check(&hello, &certificate).map_err(Setback::Refused)?;
+        shared.check_welcome(certificate.node(), hello.incarnation).map_err(Setback::Refused)?;
         let welcome = shared.hello(hello.connection, shared.lost(certificate.node()));
         hello::send(&mut send, WELCOME, &welcome).await?;
         let facts = Facts {
@@ -109,9 +124,3 @@ impl Guest {
         Ok((hello, facts))
     }
 }
-
-/// Introductions under way at a time, for members' addresses: several per member of the largest
-/// cluster.
-const INTRODUCTIONS_OF_MEMBERS: usize = 64;
-/// And for all others, so that a flood from elsewhere leaves the members' room alone.
-const INTRODUCTIONS_OF_OTHERS: usize = 16;

@@ -36,6 +36,7 @@ impl Channel {
         };
         let peer = &self.peer.name;
         if let Err(error) = outcome {
+            self.peer.keep_out(&error.to_string());
             let text = format!("{peer} sent {error}");
             self.connection.close(MALFORMED, text.as_bytes());
             return text;

@@ -26,6 +26,11 @@ impl Frame {
         Self { kind, minor: PROTOCOL_MINOR, body }
     }
 
+    /// Whether a later release wrote it, whose additions this one cannot know.
+    pub fn is_of_later(&self) -> bool {
+        self.minor > PROTOCOL_MINOR
+    }
+
     /// As bytes for a stream.
     pub fn to_stream(&self) -> Result<Vec<u8>, FrameError> {
         let size = HEADER + self.body.len();

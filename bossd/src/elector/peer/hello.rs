@@ -62,19 +62,14 @@ pub struct Local<'a> {
 /// Whether the node that `certificate` names may be a peer, having said `hello`. The text of a
 /// refusal is read on both sides, so it says "this" and "that" by name.
 pub fn check(hello: &Hello, certificate: &Identity, local: &Local<'_>) -> Result<(), String> {
-    let Local { cluster, me, .. } = *local;
+    let me = local.me;
     let (name, said) = (certificate.node(), &hello.node);
-    if certificate.cluster() != cluster {
-        let theirs = certificate.cluster();
-        return Err(format!(
-            "{name} has a certificate for cluster {theirs}, and {me} belongs to cluster {cluster}; \
-             check [cluster] name and the certificates on both"
-        ));
-    }
+    check_cluster(certificate, local)?;
     if name != said {
         return Err(format!(
-            "the certificate is for node {name}, but the node calls itself {said:?}; \
-             install the certificate of that node, or mend [node] name"
+            "the certificate is for node {name}, but the node calls itself \"{}\"; \
+             install the certificate of that node, or mend [node] name",
+            shown(said)
         ));
     }
     if hello.cluster_id != local.cluster_id {
@@ -84,6 +79,23 @@ pub fn check(hello: &Hello, certificate: &Identity, local: &Local<'_>) -> Result
             hello.cluster_id, local.cluster_id
         ));
     }
+    check_certificate(certificate, local)?;
+    if (hello.unborn || local.unborn) && hello.canonical != local.canonical {
+        return Err(format!(
+            "the cluster-wide part of cluster.toml differs between {me} and {name}: {}; \
+             make the files equal before the first start",
+            differences(local.canonical, &hello.canonical, me, name)
+        ));
+    }
+    Ok(())
+}
+
+/// What can be said of a guest before it has said anything: whether the node that `certificate`
+/// names could be a peer at all.
+pub fn check_certificate(certificate: &Identity, local: &Local<'_>) -> Result<(), String> {
+    let Local { cluster, me, .. } = *local;
+    let name = certificate.node();
+    check_cluster(certificate, local)?;
     if name == me {
         return Err(format!("two nodes call themselves {me}; give each its own name"));
     }
@@ -93,14 +105,19 @@ pub fn check(hello: &Hello, certificate: &Identity, local: &Local<'_>) -> Result
              add it with `bossctl member add`, or to every cluster.toml before the first start"
         ));
     }
-    if (hello.unborn || local.unborn) && hello.canonical != local.canonical {
-        return Err(format!(
-            "the cluster-wide part of cluster.toml differs between {me} and {name}: {}; \
-             make the files equal before the first start",
-            differences(local.canonical, &hello.canonical, me, name)
-        ));
-    }
     Ok(())
+}
+
+fn check_cluster(certificate: &Identity, local: &Local<'_>) -> Result<(), String> {
+    let Local { cluster, me, .. } = *local;
+    if certificate.cluster() == cluster {
+        return Ok(());
+    }
+    let (name, theirs) = (certificate.node(), certificate.cluster());
+    Err(format!(
+        "{name} has a certificate for cluster {theirs}, and {me} belongs to cluster {cluster}; \
+         check [cluster] name and the certificates on both"
+    ))
 }
 
 /// Names the keys in which two canonical texts differ, with both values.

@@ -15,14 +15,15 @@ use election::{Moment, Span};
 use quinn::Connection;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
+use super::backoff::Backoff;
 use super::channel::Channel;
 use super::dial::dial;
-use super::setback::{SURPLUS, Setback};
+use super::setback::{REFUSED, SURPLUS, Setback};
 use super::shared::Shared;
 use super::state::{Direction, InUse, Mode, PeerState};
-use super::{INTRODUCTION_LIMIT, PeerEvent, random, wait};
+use super::{INTRODUCTION_LIMIT, PeerEvent, wait};
 use crate::clock::now;
 
 /// A connection whose Hello and Welcome were exchanged and found good.
@@ -152,6 +153,9 @@ impl Link {
 
     fn dial(&mut self) {
         self.waiting = None;
+        if self.current.is_none() && self.peer.kept_out(now()) > Span::ZERO {
+            return self.redial();
+        }
         if self.current.is_none() && self.dialling.is_none() {
             let (shared, peer) = (Arc::clone(&self.shared), Arc::clone(&self.peer));
             self.dialling = Some(Box::pin(async move {
@@ -174,7 +178,7 @@ impl Link {
     }
 
     fn redial(&mut self) {
-        let delay = self.backoff.next();
+        let delay = self.backoff.next().max(self.peer.kept_out(now()));
         let peer = Arc::clone(&self.peer);
         self.waiting = Some(Box::pin(async move {
             tokio::select! {
@@ -187,6 +191,14 @@ impl Link {
     async fn consider(&mut self, new: Candidate) {
         if new.connection.close_reason().is_some() {
             debug!("{}: a connection ended before it was used", self.peer.name);
+            if self.current.is_none() && self.dialling.is_none() && self.waiting.is_none() {
+                self.redial();
+            }
+            return;
+        }
+        if let Some(why) = self.peer.unwelcome(new.incarnation, now()) {
+            debug!("{}: {why}", self.peer.name);
+            new.connection.close(REFUSED, why.as_bytes());
             if self.current.is_none() && self.dialling.is_none() && self.waiting.is_none() {
                 self.redial();
             }
@@ -254,6 +266,9 @@ impl Link {
     }
 
     async fn ended(&mut self, id: u64, reason: String) {
+        if let Some((what, pause)) = self.peer.take_garbage() {
+            return self.cut_off(&what, pause).await;
+        }
         let Some(current) = self.current.as_ref().filter(|it| it.facts.id == id) else {
             debug!("{}: a surplus connection ended: {reason}", self.peer.name);
             return;
@@ -270,6 +285,20 @@ impl Link {
         } else {
             self.redial();
         }
+    }
+
+    /// The peer sent what cannot be read: on whichever connection it did, all of it is over.
+    async fn cut_off(&mut self, what: &str, pause: Span) {
+        let peer = self.peer.name.clone();
+        warn!(
+            "{peer} sent {what}: cut off, and not let in again for {pause}. Its bossd is broken or \
+             not what runs there: compare `bossctl version` here and there, restart bossd on \
+             {peer}, and if its key may be in other hands remove it from the cluster"
+        );
+        if self.current.is_some() {
+            self.lose(&format!("{peer} sent {what}")).await;
+        }
+        self.redial();
     }
 
     async fn lose(&mut self, reason: &str) {
@@ -294,34 +323,6 @@ async fn when_there<T>(pending: &mut Option<Pending<T>>) -> T {
     }
 }
 
-/// Pauses between attempts: doubling, with jitter, so that two nodes do not keep step.
-struct Backoff {
-    delay: Span,
-    used: bool,
-}
-
-impl Backoff {
-    fn new() -> Self {
-        Self { delay: FIRST_DELAY, used: false }
-    }
-
-    /// True once, unless there was a pause before.
-    fn first(&mut self) -> bool {
-        !std::mem::replace(&mut self.used, true)
-    }
-
-    /// Between three and five quarters of the delay, which then doubles.
-    fn next(&mut self) -> Span {
-        let delay = self.delay;
-        self.used = true;
-        self.delay = Span::from_nanos(delay.times(2).as_nanos().min(LONGEST_DELAY.as_nanos()));
-        let jitter = Span::from_nanos(random() % (delay.as_nanos() / 2));
-        delay.times(3).part(4).plus(jitter)
-    }
-}
-
-const FIRST_DELAY: Span = Span::from_millis(50);
-const LONGEST_DELAY: Span = Span::from_secs(1);
 /// A connection that lasted so long was a success.
 const STABLE: Span = Span::from_secs(1);
 
@@ -351,14 +352,5 @@ mod tests {
     #[test]
     fn who_dials_again_has_lost_the_first() {
         assert_eq!(choose(THEIRS, Facts { id: 12, ..THEIRS }, true), Choice::HandOver);
-    }
-
-    #[test]
-    fn pauses_double_up_to_a_second() {
-        let mut backoff = Backoff::new();
-        let pauses: Vec<Span> = (0..8).map(|_| backoff.next()).collect();
-        assert!(pauses[0] < Span::from_micros(62_501), "{pauses:?}");
-        assert!(pauses.iter().all(|pause| *pause <= Span::from_millis(1_250)), "{pauses:?}");
-        assert!(pauses[7] >= Span::from_millis(750), "{pauses:?}");
     }
 }

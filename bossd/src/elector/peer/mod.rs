@@ -10,11 +10,15 @@
 //! Everything runs on the caller's runtime. Nothing that sends ever waits.
 
 mod accept;
+mod backoff;
 mod channel;
+mod cutoff;
 mod dial;
 pub mod frame;
+mod gate;
 pub mod hello;
 pub mod identity;
+mod lines;
 mod link;
 pub mod material;
 mod setback;
@@ -30,8 +34,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use control::identity::{Identity, NameError};
@@ -48,6 +52,7 @@ pub use self::material::{CertFacts, TlsError, TlsFile, TlsMaterial};
 pub use self::state::{QUEUE_BYTES, QUEUE_FRAMES};
 pub use self::transport::{IDLE_TIMEOUT, KEEP_ALIVE};
 
+use self::lines::Lines;
 use self::link::Link;
 use self::setback::ENDED;
 use self::shared::{Peer, Shared};
@@ -145,6 +150,8 @@ pub struct LinkStatus {
     pub last_error: Option<String>,
     /// The incarnation it is connected with.
     pub incarnation: Option<u128>,
+    /// What it was cut off for, lately: it sent something that cannot be read.
+    pub cut_off: Option<String>,
     /// Frames to it that were not sent: not connected, or its queue overflowed.
     pub dropped: u64,
 }
@@ -184,7 +191,7 @@ impl Peers {
             tls,
             peers,
             events,
-            strangers: Mutex::new(BTreeMap::new()),
+            lines: Lines::new(),
         });
         let mut tasks = JoinSet::new();
         tasks.spawn(accept::run(Arc::clone(&shared)));
@@ -211,6 +218,22 @@ impl Peers {
             peer.state.send_datagram(bytes);
         }
         Ok(())
+    }
+
+    /// The peer sent a frame whose body, `what`, cannot be read: its connection is closed, and for a
+    /// while it is not let in again.
+    pub fn cut_off(&self, peer: &str, what: &str) {
+        if let Some(peer) = self.shared.peers.get(peer) {
+            peer.state.cut_off(what);
+        }
+    }
+
+    /// Which life of its state directory the cluster knows a peer by, None before its first Hello:
+    /// while that one is connected, no other takes its place.
+    pub fn set_known(&self, peer: &str, incarnation: Option<u128>) {
+        if let Some(peer) = self.shared.peers.get(peer) {
+            peer.state.set_known(incarnation);
+        }
     }
 
     /// A cluster state was committed: from now on this side no longer asks for equal files.

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use control::identity::Identity;
 use quinn::Endpoint;
@@ -12,11 +12,13 @@ use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
 
 use super::hello::{self, Hello, Local};
+use super::lines::{Lines, left_out};
 use super::link::Candidate;
 use super::setback::Setback;
 use super::state::{Direction, PeerState};
 use super::tls::Tls;
 use super::{PeerEvent, PeerSettings};
+use crate::clock::now;
 
 /// What all tasks of the layer share.
 pub(super) struct Shared {
@@ -29,8 +31,8 @@ pub(super) struct Shared {
     pub(super) tls: Tls,
     pub(super) peers: BTreeMap<String, Peer>,
     pub(super) events: mpsc::Sender<PeerEvent>,
-    /// What was last said of those without a link, by name or address.
-    pub(super) strangers: Mutex<BTreeMap<String, Setback>>,
+    /// What the log is told of those without a link.
+    pub(super) lines: Lines,
 }
 
 pub(super) struct Peer {
@@ -55,15 +57,29 @@ impl Shared {
     }
 
     pub(super) fn check(&self, hello: &Hello, certificate: &Identity) -> Result<(), String> {
-        let local = Local {
+        hello::check(hello, certificate, &self.local(certificate))
+    }
+
+    /// Before it has said anything.
+    pub(super) fn check_guest(&self, certificate: &Identity) -> Result<(), String> {
+        hello::check_certificate(certificate, &self.local(certificate))
+    }
+
+    /// Whether a peer that is who it says is let in now.
+    pub(super) fn check_welcome(&self, peer: &str, incarnation: u128) -> Result<(), String> {
+        let unwelcome = |peer: &Peer| peer.state.unwelcome(incarnation, now());
+        self.peers.get(peer).and_then(unwelcome).map_or(Ok(()), Err)
+    }
+
+    fn local(&self, certificate: &Identity) -> Local<'_> {
+        Local {
             cluster: &self.settings.cluster,
             cluster_id: self.settings.cluster_id,
             me: &self.settings.me,
             unborn: self.unborn.load(Ordering::Relaxed),
             canonical: &self.settings.canonical,
             is_member: self.peers.contains_key(certificate.node()),
-        };
-        hello::check(hello, certificate, &local)
+        }
     }
 
     pub(super) fn server_name(&self, peer: &str) -> String {
@@ -108,11 +124,16 @@ impl Shared {
                 let address = address.to_string();
                 self.report(&peer.state, Direction::Accepted, address, setback).await;
             }
-            None => self.report_stranger(name, address, setback).await,
+            None => {
+                if let Some(reason) = self.lines.refused(name, address, setback) {
+                    let (peer, address) = (name.map(str::to_owned), address.to_string());
+                    self.emit(PeerEvent::Refused { peer, address, reason }).await;
+                }
+            }
         }
     }
 
-    /// A setback with a peer: said once per change.
+    /// A setback with a peer: said once per change, and of many changes a few.
     pub(super) async fn report(
         &self,
         peer: &PeerState,
@@ -121,40 +142,19 @@ impl Shared {
         setback: &Setback,
     ) {
         let reason = setback.text(&peer.name);
-        match (peer.note(direction, setback), setback) {
-            (false, _) => debug!("again: {reason}"),
-            (true, Setback::Failed(_)) => info!("{} not connected: {reason}", peer.name),
-            (true, Setback::Refused(_) | Setback::RefusedByPeer(_)) => {
-                warn!("{reason} ({address})");
+        let Some(missed) = peer.note(direction, setback) else {
+            debug!("again: {reason}");
+            return;
+        };
+        let left_out = left_out(missed);
+        match setback {
+            Setback::Failed(_) => info!("{} not connected: {reason}{left_out}", peer.name),
+            Setback::Refused(_) | Setback::RefusedByPeer(_) => {
+                warn!("{reason} ({address}){left_out}");
                 self.emit(PeerEvent::Refused { peer: Some(peer.name.clone()), address, reason })
                     .await;
             }
         }
-    }
-
-    async fn report_stranger(&self, name: Option<&str>, address: SocketAddr, setback: &Setback) {
-        let who = name.map_or_else(|| address.ip().to_string(), str::to_owned);
-        let reason = setback.text(&who);
-        // Whoever merely knocks and goes is no news; scanners do.
-        if matches!(setback, Setback::Failed(_)) || !self.is_news(&who, setback) {
-            debug!("{reason} ({address})");
-            return;
-        }
-        warn!("{reason} ({address})");
-        let peer = name.map(str::to_owned);
-        self.emit(PeerEvent::Refused { peer, address: address.to_string(), reason }).await;
-    }
-
-    fn is_news(&self, who: &str, setback: &Setback) -> bool {
-        let mut strangers = self.strangers.lock().unwrap_or_else(PoisonError::into_inner);
-        if strangers.get(who) == Some(setback) {
-            return false;
-        }
-        if strangers.len() >= MAX_STRANGERS {
-            strangers.clear();
-        }
-        strangers.insert(who.to_owned(), setback.clone());
-        true
     }
 
     pub(super) async fn emit(&self, event: PeerEvent) {
@@ -162,6 +162,3 @@ impl Shared {
         let _ = self.events.send(event).await;
     }
 }
-
-/// Strangers remembered, so that each is logged once; then it starts over.
-const MAX_STRANGERS: usize = 64;

@@ -5,13 +5,16 @@ use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use election::Moment;
+use election::{Incarnation, Moment, Span};
 use quinn::Connection;
 use tokio::sync::{Notify, watch};
 
 use super::LinkStatus;
-use super::setback::{ENDED, Setback};
+use super::cutoff::CutOff;
+use super::lines::BETWEEN_LINES;
+use super::setback::{ENDED, MALFORMED, Setback};
 use crate::clock::now;
+use crate::elector::allowance::Allowance;
 
 /// One peer, as the rest of the layer sees it.
 pub(super) struct PeerState {
@@ -58,6 +61,13 @@ struct Inner {
     since: Moment,
     last_error: Option<String>,
     said: [Option<Setback>; 2],
+    /// Lines in the log about changes of that.
+    lines: Allowance,
+    /// It sent what cannot be read, and its link has not seen to it yet.
+    garbage: bool,
+    cut_off: Option<CutOff>,
+    /// The incarnation that the cluster knows.
+    known: Option<u128>,
     queue: VecDeque<Vec<u8>>,
     queued_bytes: usize,
     dropped: u64,
@@ -73,6 +83,10 @@ impl PeerState {
             since: now(),
             last_error: None,
             said: [None, None],
+            lines: Allowance::new(LINES, BETWEEN_LINES, now()),
+            garbage: false,
+            cut_off: None,
+            known: None,
             queue: VecDeque::new(),
             queued_bytes: 0,
             dropped: 0,
@@ -155,8 +169,8 @@ impl PeerState {
         inner.in_use.take()
     }
 
-    /// Notes a setback; true when it is news.
-    pub(super) fn note(&self, direction: Direction, setback: &Setback) -> bool {
+    /// Notes a setback. When the log is to be told: how many lines were left out before.
+    pub(super) fn note(&self, direction: Direction, setback: &Setback) -> Option<u64> {
         let mut inner = self.lock();
         if inner.in_use.is_none() {
             inner.last_error = Some(setback.text(&self.name));
@@ -164,7 +178,59 @@ impl PeerState {
         let said = &mut inner.said[direction as usize];
         let news = said.as_ref() != Some(setback);
         *said = Some(setback.clone());
-        news
+        if news { inner.lines.take(now()) } else { None }
+    }
+
+    /// It sent something that cannot be read: its connection ends, and its link will know why.
+    pub(super) fn cut_off(&self, what: &str) {
+        let mut inner = self.lock();
+        // What came before the cut may still be read after it.
+        if let Some(it) = &inner.in_use {
+            it.connection.close(MALFORMED, format!("{} sent {what}", self.name).as_bytes());
+            inner.keep_out(what);
+        }
+    }
+
+    /// As [`Self::cut_off`], for a reader that closes its connection itself, next.
+    pub(super) fn keep_out(&self, what: &str) {
+        self.lock().keep_out(what);
+    }
+
+    /// What it sent, once, and for how long it is kept out because of that.
+    pub(super) fn take_garbage(&self) -> Option<(String, Span)> {
+        let mut inner = self.lock();
+        if !std::mem::take(&mut inner.garbage) {
+            return None;
+        }
+        inner.cut_off.as_ref().map(|it| (it.what.clone(), it.pause))
+    }
+
+    /// How long it is kept out.
+    pub(super) fn kept_out(&self, now: Moment) -> Span {
+        self.lock().cut_off.as_ref().map_or(Span::ZERO, |it| it.left(now))
+    }
+
+    /// Why this peer, with that incarnation, is not let in now.
+    pub(super) fn unwelcome(&self, incarnation: u128, now: Moment) -> Option<String> {
+        let inner = self.lock();
+        if let Some(cut_off) = inner.cut_off.as_ref().filter(|it| it.left(now) > Span::ZERO) {
+            return Some(format!("it sent {}, and is let in again after a pause", cut_off.what));
+        }
+        let in_use = inner.in_use.as_ref()?.incarnation;
+        if inner.known == Some(in_use) && incarnation != in_use {
+            return Some(format!(
+                "it came with another state directory (incarnation {}), while the {} that the \
+                 cluster knows is connected; two nodes have one name and certificate: stop one of \
+                 them",
+                Incarnation(incarnation),
+                self.name
+            ));
+        }
+        None
+    }
+
+    pub(super) fn set_known(&self, incarnation: Option<u128>) {
+        self.lock().known = incarnation;
     }
 
     /// Has the writer send what is queued and end; false when there is no connection.
@@ -206,6 +272,7 @@ impl PeerState {
     pub(super) fn status(&self) -> LinkStatus {
         let inner = self.lock();
         let in_use = inner.in_use.as_ref();
+        let cut_off = inner.cut_off.as_ref().filter(|it| !it.is_forgotten(now()));
         LinkStatus {
             peer: self.name.clone(),
             address: self.address.clone(),
@@ -215,6 +282,7 @@ impl PeerState {
             since: inner.since,
             last_error: inner.last_error.clone(),
             incarnation: in_use.map(|it| it.incarnation),
+            cut_off: cut_off.map(|it| it.what.clone()),
             dropped: inner.dropped,
         }
     }
@@ -226,6 +294,16 @@ impl PeerState {
 }
 
 impl Inner {
+    /// From this moment on, so that it is not let in again before its link has heard.
+    fn keep_out(&mut self, what: &str) {
+        // A second connection, or what was still on its way: that is one fault.
+        if !self.garbage {
+            let cut_off = CutOff::now(what.to_owned(), self.cut_off.as_ref(), now());
+            self.cut_off = Some(cut_off);
+            self.garbage = true;
+        }
+    }
+
     fn pop(&mut self) -> Option<Vec<u8>> {
         let bytes = self.queue.pop_front()?;
         self.queued_bytes -= bytes.len();
@@ -233,6 +311,8 @@ impl Inner {
     }
 }
 
+/// Lines about a peer's setbacks at once: each side says a few when a host goes and comes back.
+const LINES: u32 = 16;
 /// Frames waiting for one peer: an election has a handful in flight, so more is a peer that does
 /// not read.
 pub const QUEUE_FRAMES: usize = 256;

@@ -3,7 +3,7 @@
 use std::fs;
 
 use control::model::Phase;
-use harness::{Acting, Bed, Seen, acting, until};
+use harness::{Acting, Bed, Seen, acting, boot_ns, until};
 use nix::sys::signal::{Signal, kill};
 
 use crate::{three, with_script};
@@ -42,6 +42,30 @@ fn a_killed_executor_is_cleaned_up_after() {
     bed.start_node(before.index).expect("started");
     bed.agree_on(&after);
     bed.judge(Some(&after));
+}
+
+#[test]
+fn a_pause_of_the_election_thread_is_measured_shown_and_told() {
+    let mut bed = Bed::start(&three());
+    let boss = bed.boss();
+    let follower = (boss.index + 1) % 3;
+    let timing = bed.node(follower).status().expect("it answers").timing;
+    let elector = bed.node(follower).elector().expect("it runs");
+    // Twice a third of the lease: more than what is told, less than what a cluster minds.
+    let pause_ms = timing.lease_ms * 2 / 3;
+    kill(elector, Signal::SIGSTOP).expect("stopped");
+    let from = boot_ns();
+    until("the pause is over", || (boot_ns() - from > pause_ms * 1_000_000).then_some(()));
+    kill(elector, Signal::SIGCONT).expect("continued");
+    let line = bed.logged(follower, "the election's loop stood still for");
+    assert!(line.contains("WARN"), "{line}");
+    bed.until("the pause in the status", |seen| {
+        let status = seen[follower].status()?;
+        // The timer that was due may have been almost a picture's age ahead.
+        (status.max_loop_gap_us / 1_000 > timing.lease_ms / 3).then_some(())
+    });
+    bed.agree_on(&boss);
+    bed.judge(Some(&boss));
 }
 
 #[test]

@@ -279,10 +279,20 @@ impl Raw {
 
     /// Says Hello as `name`; gives back the Welcome.
     pub(in super::super) async fn introduce(&self, settings: &PeerSettings, name: &str) -> Hello {
+        self.introduce_with(settings, name, incarnation(name)).await
+    }
+
+    /// The same with a state directory of its own.
+    pub(in super::super) async fn introduce_with(
+        &self,
+        settings: &PeerSettings,
+        name: &str,
+        incarnation: u128,
+    ) -> Hello {
         let hello = Hello {
             cluster_id: settings.cluster_id,
             node: name.to_owned(),
-            incarnation: incarnation(name),
+            incarnation,
             session: 5,
             connection: 6,
             lost: 0,
