@@ -9,7 +9,7 @@ use election::{
 use super::events::Heard;
 use super::leases::Change;
 use super::promises::{self, Voter};
-use super::{Oracle, claim_none, durable, lives, never_falls};
+use super::{Oracle, claim_none, durable, lives, never_falls, released};
 use crate::elector::Elector;
 use crate::host::Host;
 use crate::rules::Rule;
@@ -203,6 +203,9 @@ impl Oracle {
                 self.take(verdict);
             }
             Message::Vote { kind: VoteKind::Normal, .. } => self.rules.taken(Rule::C2),
+            Message::Confirmed { node, incarnation, term } => {
+                self.take(released::confirms(node, *incarnation, *term, hosts));
+            }
             Message::Released { epoch, .. } => {
                 self.rules.taken(Rule::X6);
                 let active = self.intervals.on(from).filter(|live| !live.given_up);
