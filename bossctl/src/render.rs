@@ -1,15 +1,16 @@
 //! From the status document to text for people: one screen of 80 columns, the same words as the
 //! logs. Nothing is computed about the cluster here; the posture comes from the daemon.
 
+mod page;
+
 use std::ffi::OsStr;
 use std::fmt::Write;
 
-use control::model::{Boss, Drained, HeldOff, Kind, Level, Member, Phase, Standing, Status};
+use control::model::{Boss, Drained, HeldOff, Kind, Member, Phase, Standing, Status};
 
-/// The width of the screen.
-const COLUMNS: usize = 80;
-/// Where the text after a label begins.
-const INDENT: usize = 9;
+pub use page::plain;
+use page::{COLUMNS, Page, duration, round_trip, wall_clock};
+
 /// With more members than this, observers are only counted: the rest must stay in sight.
 const ROWS: usize = 16;
 /// How many transitions are shown.
@@ -107,11 +108,6 @@ fn demotes(status: &Status, page: &mut Page) {
         let room = duration(this.urgent_demote_ms);
         page.item("", &format!("an emergency leaves all hooks together {room}"));
     }
-}
-
-/// A text without control characters: what others wrote must not command the terminal.
-pub fn plain(text: &str) -> String {
-    text.chars().map(|char| if char.is_control() { '?' } else { char }).collect()
 }
 
 fn cluster(status: &Status) -> String {
@@ -292,101 +288,6 @@ fn standing_name(standing: Standing) -> &'static str {
         Standing::PreCandidate => "pre-candidate",
         Standing::Candidate => "candidate",
         Standing::Leader => "leader",
-    }
-}
-
-/// A distance in time, in the two units that matter.
-fn duration(ms: u64) -> String {
-    let seconds = ms / 1_000;
-    match seconds {
-        0 => format!("{ms} ms"),
-        1..10 => format!("{seconds}.{} s", ms % 1_000 / 100),
-        10..60 => format!("{seconds} s"),
-        60..3_600 => format!("{} min {} s", seconds / 60, seconds % 60),
-        3_600..86_400 => format!("{} h {} min", seconds / 3_600, seconds % 3_600 / 60),
-        _ => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3_600),
-    }
-}
-
-fn round_trip(us: u64) -> String {
-    match us {
-        0..10_000 => format!("{}.{} ms", us / 1_000, us % 1_000 / 100),
-        _ => duration(us / 1_000),
-    }
-}
-
-fn wall_clock(seconds: u64) -> String {
-    i64::try_from(seconds)
-        .ok()
-        .and_then(|seconds| jiff::Timestamp::from_second(seconds).ok())
-        .map_or_else(|| "the end of time".to_owned(), |at| at.strftime("%F %H:%M UTC").to_string())
-}
-
-/// The text so far. Everything goes through it, so that nothing is too wide or unclean.
-struct Page {
-    text: String,
-    colour: bool,
-}
-
-impl Page {
-    fn new(colour: bool) -> Self {
-        Self { text: String::new(), colour }
-    }
-
-    fn line(&mut self, line: &str) {
-        self.text.push_str(plain(line).trim_end());
-        self.text.push('\n');
-    }
-
-    fn blank(&mut self) {
-        self.text.push('\n');
-    }
-
-    fn item(&mut self, label: &str, text: &str) {
-        self.wrapped(&format!("{label:<INDENT$}"), INDENT, text);
-    }
-
-    /// `first`, then the words of `text`, lines after the first indented.
-    fn wrapped(&mut self, first: &str, indent: usize, text: &str) {
-        let mut line = format!("{first:<indent$}");
-        let mut empty = true;
-        for word in text.split_whitespace() {
-            if !empty && line.chars().count() + 1 + word.chars().count() > COLUMNS {
-                self.line(&line);
-                line = " ".repeat(indent);
-                empty = true;
-            }
-            if !empty {
-                line.push(' ');
-            }
-            line.push_str(word);
-            empty = false;
-        }
-        self.line(&line);
-    }
-
-    /// The verdict: the level with its first reason, each further reason below.
-    fn posture(&mut self, status: &Status) {
-        let (word, code) = match status.posture.level {
-            Level::Safe => ("SAFE", 32),
-            Level::Degraded => ("DEGRADED", 33),
-            Level::Unsafe => ("UNSAFE", 31),
-        };
-        let start = self.text.len();
-        match status.posture.reasons.split_first() {
-            None => self.line(word),
-            Some((first, others)) => {
-                let indent = word.len() + 2;
-                self.wrapped(&format!("{word}: "), indent, first);
-                for other in others {
-                    self.wrapped("", indent, other);
-                }
-            }
-        }
-        if self.colour {
-            let painted = format!("\x1b[1;{code}m{word}\x1b[0m");
-            self.text.replace_range(start..start + word.len(), &painted);
-        }
     }
 }
 

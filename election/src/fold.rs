@@ -40,8 +40,8 @@ fn maybe_earlier(moment: &mut Option<Moment>, passed: Passed) {
 
 impl Node {
     /// Every moment that this node knows is `passed` earlier: at `now - passed` it behaves as it
-    /// would have at `now`. What would come before zero is at zero, so keep `now` above the longest time
-    /// that a moment of the past still matters.
+    /// would have at `now`. What would come before zero is at zero, so keep `now` above the longest
+    /// time that a moment of the past still matters.
     pub fn shift(&mut self, passed: Passed) {
         let Self {
             me: _,

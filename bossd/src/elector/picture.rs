@@ -13,7 +13,7 @@ use super::control::posture;
 use super::peer::LinkStatus;
 use crate::clock;
 use crate::config::{Config, canonical_of, differing_keys};
-use crate::ipc::{DemoteTime, StartUp, transition_id};
+use crate::ipc::{StartUp, transition_id};
 
 /// How many of the latest bosses status shows.
 const HISTORY: usize = 10;
@@ -28,7 +28,7 @@ pub struct Background {
     hooks: Result<(), String>,
     alarm: Option<String>,
     /// How long the hooks took to let go.
-    demotes: Vec<DemoteTime>,
+    demotes: Vec<model::DemoteTime>,
     max_gap: Span,
     /// When this boss, in this epoch, was first seen.
     boss_since: Option<(NodeId, u64, Moment)>,
@@ -99,23 +99,10 @@ impl Background {
     }
 
     /// How long the hooks took to let go, after another demote. What is to be said of it now.
-    pub fn set_demotes(&mut self, demotes: Vec<DemoteTime>, fence: Span) -> Option<String> {
+    pub fn set_demotes(&mut self, demotes: Vec<model::DemoteTime>, fence: Span) -> Option<String> {
         self.demotes = demotes;
         let room = self.config.hooks.urgent_budget(fence).as_millis();
-        posture::slow_demote(self.me().as_str(), &self.demote_times(), room)
-    }
-
-    fn demote_times(&self) -> Vec<model::DemoteTime> {
-        let shown = |time: &DemoteTime| model::DemoteTime {
-            hook: time.hook.clone(),
-            last_ms: time.last_ms,
-            urgent: time.urgent,
-            ok: time.ok,
-            urgent_ms: time.urgent_ms,
-            worst_ms: time.worst_ms,
-            count: time.count,
-        };
-        self.demotes.iter().map(shown).collect()
+        posture::slow_demote(self.me().as_str(), &self.demotes, room)
     }
 
     /// The executor's alarm; None ends it.
@@ -290,7 +277,7 @@ impl Background {
                 .hooks
                 .urgent_budget(snapshot.state.timing.fence)
                 .as_millis(),
-            demotes: self.demote_times(),
+            demotes: self.demotes.clone(),
         }
     }
 

@@ -7,12 +7,12 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 
+use control::model::DemoteTime;
 use tracing::warn;
 
 use super::hooks::directory::HookDirectory;
 use super::hooks::outcome::Step;
 use crate::config::Config;
-use crate::ipc::DemoteTime;
 
 /// The file in the run directory: a JSON list.
 const FILE: &str = "demotes";
@@ -38,7 +38,8 @@ impl DemoteTimes {
         Self { path, hooks: config.hooks.directory.clone(), times, changed: false }
     }
 
-    /// Takes the steps of a demote in. One that never ran says nothing about the hook.
+    /// Takes the steps of a demote in. One that never ran says nothing about the hook. No IO: the
+    /// word "idle" waits for this.
     pub(super) fn record(&mut self, steps: &[Step]) {
         for step in steps.iter().filter(|step| step.outcome.has_run()) {
             let (last_ms, ok) = (step.took.as_millis(), step.outcome.is_done());
@@ -52,16 +53,12 @@ impl DemoteTimes {
             self.times.insert(step.hook.clone(), time);
             self.changed = true;
         }
-        self.forget_the_gone(steps);
     }
 
     /// A hook that was removed is not measured again, and its last word must not stay for ever.
-    fn forget_the_gone(&mut self, steps: &[Step]) {
+    fn forget_the_gone(&mut self) {
         let Ok(present) = HookDirectory::read(&self.hooks) else { return };
-        self.times.retain(|name, _| {
-            present.hooks.iter().any(|hook| hook.name == *name)
-                || steps.iter().any(|step| step.hook == *name)
-        });
+        self.times.retain(|name, _| present.hooks.iter().any(|hook| hook.name == *name));
     }
 
     /// All of them, in the order of their names.
@@ -74,6 +71,7 @@ impl DemoteTimes {
         if !std::mem::take(&mut self.changed) {
             return None;
         }
+        self.forget_the_gone();
         let all = self.all();
         if let Err(error) = self.save(&all) {
             warn!("{}: {error}: the demote times are lost with this process", self.path.display());
@@ -124,15 +122,17 @@ mod tests {
     }
 
     #[test]
-    fn a_hook_that_was_removed_is_forgotten_at_the_next_demote() {
+    fn a_hook_that_was_removed_is_forgotten_after_the_next_demote() {
         let bench = Bench::new();
         bench.hook("10-a", ":");
         let environment = bench.environment();
         let mut times = DemoteTimes::load(&environment.config);
-        times.record(&[step("20-gone", 5, false, Outcome::Done)]);
-        assert_eq!(times.all().len(), 1, "it ran a moment ago");
-        times.record(&[step("10-a", 5, false, Outcome::Done)]);
-        let names: Vec<_> = times.all().into_iter().map(|time| time.hook).collect();
-        assert_eq!(names, ["10-a"]);
+        let demoted = ["10-a", "20-gone"].map(|hook| step(hook, 5, false, Outcome::Done));
+        times.record(&demoted);
+        assert_eq!(times.all().len(), 2, "both were measured");
+        let names =
+            |all: Vec<DemoteTime>| all.into_iter().map(|time| time.hook).collect::<Vec<_>>();
+        assert_eq!(times.take_changed().map(names), Some(vec!["10-a".to_owned()]));
+        assert_eq!(names(DemoteTimes::load(&environment.config).all()), ["10-a"]);
     }
 }

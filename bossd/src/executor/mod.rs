@@ -21,6 +21,7 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use control::model::DemoteTime;
 use election::{Epoch, Executor, Marker, Span};
 use nix::fcntl::{Flock, FlockArg};
 use nix::unistd::{Gid, Group, Uid, User};
@@ -33,7 +34,7 @@ use crate::clock;
 use crate::config::{self, Config, OnFenceFailure, Sources};
 use crate::elector::peer::{TlsFile, TlsMaterial};
 use crate::elector::state_dir;
-use crate::ipc::{DemoteTime, StartUp, ToElector};
+use crate::ipc::{StartUp, ToElector};
 use crate::{logging, sysexits};
 use enforce::{Daemon, Signal};
 use hooks::runner::{Runner, direct::Direct};

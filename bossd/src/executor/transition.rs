@@ -1,23 +1,23 @@
 //! One queue of transitions: never two at once. A promote, demote or stop that is due ends a
-//! running `follow` or `reassert` with its tree; a demote ends a running promote; of several `follow` that wait
-//! the newest counts. Each runs as one task that is awaited to its end and reports its outcome;
-//! the loop decides what follows.
+//! running `follow` or `reassert` (`notify`) with its tree; a demote ends a running promote. Each
+//! runs as one task that is awaited to its end and reports its outcome; the loop decides what
+//! follows.
+
+mod notify;
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use election::{Epoch, Executor, Moment, Span};
+use election::{Epoch, Executor, Moment};
 use tokio::sync::{mpsc, watch};
 use tracing::{error, info};
 
 use super::Environment;
 use super::demote_times::DemoteTimes;
 use super::hooks::directory::{Hook, HookDirectory};
-use super::hooks::plan::{Call, Facts, HookEvent, HookState, plan};
+use super::hooks::plan::{Facts, HookEvent, HookState, plan};
 use super::hooks::runner::Runner;
-use super::hooks::sequence::{
-    DemoteLimit, PromoteResult, StepLog, run_demote, run_notify, run_promote,
-};
+use super::hooks::sequence::{DemoteLimit, PromoteResult, StepLog, run_demote, run_promote};
 use super::hooks::tree::{self, Spared};
 use super::readiness::read_hooks;
 use crate::clock;
@@ -85,9 +85,6 @@ pub(super) struct Transitions {
     demote_times: Rc<RefCell<DemoteTimes>>,
     facts: HookFacts,
 }
-
-/// A link that comes and goes must not keep the hooks busy: at most one `reassert` in this time.
-const BETWEEN_REASSERTS: Span = Span::from_secs(5);
 
 impl Transitions {
     /// An empty queue.
@@ -221,44 +218,6 @@ impl Transitions {
         }
     }
 
-    /// Another node is boss: tells the hooks when it is their turn.
-    pub(super) fn follow(&mut self, facts: HookFacts) {
-        self.follow = Some(facts);
-        self.start_follow();
-    }
-
-    /// This node is still boss: tells the hooks when it is their turn. Of several that wait the
-    /// newest counts.
-    pub(super) fn reassert(&mut self, epoch: Epoch, facts: HookFacts) {
-        self.reassert = Some((epoch, facts));
-    }
-
-    /// Starts a `reassert` that waits, if this node still acts, its hooks have all been promoted,
-    /// and the last one is long enough ago.
-    pub(super) fn start_reassert(&mut self, now: Moment) {
-        let free = matches!(self.running, Running::Nothing);
-        if !free || !self.reassert_after.over_when_either(now) {
-            return;
-        }
-        let Some((epoch, known)) = self.reassert.take() else { return };
-        if self.promoted != Some(epoch) || !self.machine.borrow().may_act(now, epoch) {
-            // Nothing that it could be about stands any more.
-            return;
-        }
-        self.reassert_after = now.plus(BETWEEN_REASSERTS);
-        let facts = self.facts_of(known, HookEvent::Reassert, epoch, HookState::Master);
-        let started = self.started.as_ref().map(|log| log.borrow().started().to_vec());
-        let machine = self.machine.clone();
-        let may_run = move || machine.borrow().may_act(clock::now(), epoch);
-        self.tell_hooks(
-            HookEvent::Reassert,
-            &facts,
-            started.as_deref(),
-            may_run,
-            Outcome::Notified,
-        );
-    }
-
     /// The `stop` hooks.
     pub(super) fn stop(&mut self) {
         self.follow = None;
@@ -347,48 +306,6 @@ impl Transitions {
             let success = outcome.all_ok();
             info!(transition, "let go of epoch {epoch} in {}: {}", outcome.took, judged(success));
             let _ = outcomes.send(Outcome::Demoted { success });
-        });
-    }
-
-    /// Starts a `follow` that waits, once nothing of this node is active.
-    pub(super) fn start_follow(&mut self) {
-        let free = matches!(self.running, Running::Nothing) && self.machine.borrow().is_idle();
-        if let Some(facts) = self.follow.take_if(|_| free) {
-            let epoch = Epoch(facts.epoch.unwrap_or_default());
-            self.facts = facts;
-            self.notify(HookEvent::Follow, epoch, HookState::Backup, Outcome::Notified);
-        }
-    }
-
-    /// Best effort: an error is logged by the runner and decides nothing.
-    fn notify(&mut self, event: HookEvent, epoch: Epoch, state: HookState, then: Outcome) {
-        let facts = self.facts_for(event, epoch, state);
-        self.tell_hooks(event, &facts, None, || true, then);
-    }
-
-    fn tell_hooks(
-        &mut self,
-        event: HookEvent,
-        facts: &Facts,
-        started: Option<&[Hook]>,
-        may_run: impl Fn() -> bool + 'static,
-        then: Outcome,
-    ) {
-        let transition = facts.transition.clone();
-        let calls: Vec<Call> = match self.trusted_hooks() {
-            Ok(hooks) => plan(event, &hooks, facts, started),
-            Err(problem) => {
-                error!(transition, "{problem}: {} hooks do not run", event.as_str());
-                Vec::new()
-            }
-        };
-        let (runner, outcomes) = (self.runner.clone(), self.outcomes.clone());
-        let timeout: Span = self.config.hooks.timeout;
-        let (cancel, cancelled) = watch::channel(false);
-        self.running = Running::Notify { cancel };
-        tokio::task::spawn_local(async move {
-            let _ = run_notify(&runner, &calls, timeout, may_run, cancelled).await;
-            let _ = outcomes.send(then);
         });
     }
 

@@ -4,6 +4,7 @@
 
 use std::io;
 
+use control::model::DemoteTime;
 use election::{Epoch, Moment, Permit, Reason, Span, Word};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -134,25 +135,6 @@ pub struct HookFacts {
     pub priority: u8,
     /// All members.
     pub members: Vec<String>,
-}
-
-/// How long one hook took to let go: what [`control::model::DemoteTime`] shows.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DemoteTime {
-    /// The hook's name.
-    pub hook: String,
-    /// The latest demote, in milliseconds.
-    pub last_ms: u64,
-    /// That one was told to hurry.
-    pub urgent: bool,
-    /// It ended in time and with success.
-    pub ok: bool,
-    /// The latest that was told to hurry and succeeded.
-    pub urgent_ms: Option<u64>,
-    /// The longest so far.
-    pub worst_ms: u64,
-    /// How many were measured.
-    pub count: u64,
 }
 
 /// [`Moment`].

@@ -63,8 +63,8 @@ pub(crate) enum Swift {
     Nothing,
     /// Heartbeats, pre-votes, the answers to pre-votes and publishes, and extensions.
     AllButAnswers,
-    /// The answers to heartbeats as well; not votes and their answers, publishes, TakeOver, Released,
-    /// permits and words.
+    /// The answers to heartbeats as well; not votes and their answers, publishes, TakeOver,
+    /// Released, permits and words.
     All,
 }
 

@@ -95,9 +95,10 @@ pub struct Call {
 
 /// The calls of a transition, in their order.
 ///
-/// Promote, follow and stop run ascending, and reassert what of them was `started`. Demote is the exact reverse of `started`, which are the
-/// hooks as they were when promote called them, so that one that has vanished since fails aloud
-/// instead of being left out. None means unknown, as after a crash: all of `hooks`, in reverse.
+/// Promote, follow and stop run ascending, and reassert those of them that were `started`. Demote
+/// is the exact reverse of `started`, which are the hooks as they were when promote called them, so
+/// that one that has vanished since fails aloud instead of being left out. None means unknown, as
+/// after a crash: all of `hooks`, in reverse.
 pub fn plan(
     event: HookEvent,
     hooks: &[Hook],

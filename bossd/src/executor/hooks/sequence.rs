@@ -142,8 +142,8 @@ pub async fn run_demote(
     DemoteOutcome { steps, took: begun.elapsed(now()) }
 }
 
-/// Runs hooks whose outcome decides nothing (follow, reassert, stop), each within `timeout`. One that
-/// fails is logged and stops nothing. Before each, `may_run` is asked; what it refuses ends the
+/// Runs hooks whose outcome decides nothing (follow, reassert, stop), each within `timeout`. One
+/// that fails is logged and stops nothing. Before each, `may_run` is asked; what it refuses ends the
 /// sequence. When `cancel` becomes true (or its sender is gone) the running hook is
 /// killed at once with its tree, and those after it do not run.
 pub async fn run_notify(

@@ -1,8 +1,9 @@
 //! The queue of transitions: what overtakes what, and what must not be forgotten.
 
-use election::{Marker, Permit};
+use election::{Marker, Permit, Span};
 
 use super::super::bench::{Bench, LONG, eventually, run};
+use super::notify::BETWEEN_REASSERTS;
 use super::*;
 
 const NOTE: &str = "echo \"$1 ${0##*/}\" >>@/log";

@@ -13,10 +13,11 @@ use bossd::elector::forward::{CommandDoc, Order, Report};
 use bossd::elector::peer::hello::Hello;
 use bossd::elector::schema::state_file::{Stored, render};
 use bossd::elector::schema::wire;
-use bossd::ipc::{DemoteTime, HookFacts, ToElector, ToExecutor, to_frame};
+use bossd::ipc::{HookFacts, ToElector, ToExecutor, to_frame};
 use control::interface::{
     CLEAR, DRAIN, Done, GET_STATUS, RESIGN, Refusal, RefusalKind, SWITCHOVER, UNDRAIN,
 };
+use control::model::DemoteTime;
 use control::varlink::{Call, Fault, MAX_MESSAGE, Reply, encode};
 use election::{Envelope, Epoch, HardState, Moment, Permit, Span, Term, Version, Word};
 use fuzz::draw::Draw;

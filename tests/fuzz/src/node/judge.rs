@@ -84,10 +84,10 @@ impl Judge {
     }
 
     /// Before the node is told. 9.15: what comes from a life that its state does not know counts
-    /// for nothing, so it is not written down.
+    /// for nothing, so it is not written down; section 6 has the one exception.
     pub(crate) fn hears(&mut self, now: Moment, envelope: &Envelope, before: &Snapshot) {
         let Envelope { from, incarnation, term, message, .. } = envelope;
-        self.counts = before.state.knows(from, *incarnation);
+        self.counts = before.state.knows(from, *incarnation) || introduces_itself(envelope, before);
         if !self.counts {
             return;
         }
@@ -345,6 +345,26 @@ impl Judge {
             // E1: its own promise, over at once; V2 guards from here.
             self.promise.until = now;
         }
+    }
+}
+
+/// Section 6: a member whose life is not known here yet, with a newer state that knows it, or that
+/// nobody without a life in it could have.
+fn introduces_itself(envelope: &Envelope, before: &Snapshot) -> bool {
+    let mine = &before.state;
+    let Envelope { from, incarnation, message, .. } = envelope;
+    if mine.members.find(from).is_none_or(|member| member.incarnation.is_some()) {
+        return false;
+    }
+    match message {
+        Message::Publish { state } => {
+            let same_lives = mine.members.iter().all(|(name, member)| {
+                member.incarnation.is_none_or(|life| state.knows(name, life))
+            });
+            state.version > mine.version && state.knows(from, *incarnation) && same_lives
+        }
+        Message::PreVote { version, .. } | Message::Vote { version, .. } => *version > mine.version,
+        _ => false,
     }
 }
 
