@@ -8,6 +8,7 @@ use crate::boss::{Phase, Runner};
 use crate::candidate::{Candidate, PreCandidate};
 use crate::command::{Command, CommandError};
 use crate::follower::Campaign;
+use crate::handover::Trial;
 use crate::hard_state::{HardState, Written};
 use crate::id::{ClusterId, Epoch, Incarnation, NodeId, Term};
 use crate::jitter::Jitter;
@@ -100,6 +101,8 @@ pub struct Node {
     pub(crate) complaints: BTreeMap<NodeId, (Incarnation, bool)>,
     pub(crate) hold_off_ends: BTreeMap<NodeId, (u64, Moment)>,
     pub(crate) campaign: Campaign,
+    /// Whom this node told to take over, and who has not been heard leading since.
+    pub(crate) trials: BTreeMap<NodeId, Trial>,
     pub(crate) highest_term: Term,
     pub(crate) first_term: Term,
     pub(crate) facts: Facts,
@@ -146,6 +149,7 @@ impl Node {
                 without_lease: 0,
                 no_lease_until: now,
             },
+            trials: BTreeMap::new(),
             highest_term: hard.term,
             // Epochs grow strictly: also when the state directory was wiped and the executor's
             // marker was not.
@@ -222,7 +226,8 @@ impl Node {
     pub fn handle_written(&mut self, now: Moment, written: Written) {
         if written.durable {
             if let Some(hard) = self.outbox.written(written.generation) {
-                self.durable = hard;
+                let before = std::mem::replace(&mut self.durable, hard);
+                self.leave_winner_time(now, &before);
                 if !self.facts.disk_ok {
                     self.facts.disk_ok = true;
                     self.probe_at = None;
@@ -351,7 +356,9 @@ impl Node {
             Message::PublishReply { version } => {
                 self.handle_publish_reply(from, env.term, *version);
             }
-            Message::TakeOver { version } => self.handle_take_over(now, env, *version),
+            Message::TakeOver { version, window } => {
+                self.handle_take_over(now, env, *version, *window);
+            }
             Message::Released { epoch, term } => {
                 let word = ReleasedWord { epoch: *epoch, term: *term };
                 if word.term <= env.term {
