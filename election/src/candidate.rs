@@ -60,17 +60,8 @@ impl Node {
     pub(crate) fn proposed_term(&self) -> Term {
         let seen =
             if self.sabotage.is(Mutant::T0IgnoresTermsSeen) { Term(0) } else { self.highest_term };
-        let highest = self.hard.term.max(seen).next().max(self.least_term());
+        let highest = self.hard.term.max(seen).next();
         if self.hard.state.is_unborn() { highest.max(self.first_term) } else { highest }
-    }
-
-    /// X4, 9.13: the lowest term whose epoch the executor would act under. It may know later ones
-    /// than the cluster does, whose state directories were wiped.
-    pub(crate) fn least_term(&self) -> Term {
-        if self.sabotage.is(Mutant::X4ReusesEpochs) {
-            return Term(0);
-        }
-        Term(self.runner.sent.max(self.runner.idle).0).next()
     }
 
     /// C2: only answers to THIS attempt count.

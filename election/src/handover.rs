@@ -146,6 +146,14 @@ impl Node {
             (Some(to), _) if self.is_fit(to, now) => Some(to.clone()),
             // An operator's choice is not replaced by another node.
             (Some(_), Reason::Switchover) => None,
+            (Some(_), Reason::BetterNode | Reason::Failback) => {
+                let better = self.better_successor(now);
+                if better.is_none() {
+                    // Then this node is the best itself: R2.
+                    return self.give_up_handover(now, None);
+                }
+                better
+            }
             _ => self.best_successor(now),
         };
         match chosen {
@@ -319,8 +327,6 @@ impl Node {
             Some("the promise is not to it in this term")
         } else if version != self.hard.state.version {
             Some("this node does not have that version")
-        } else if self.hard.term.next() < self.least_term() {
-            Some("its executor knows of a later epoch")
         } else if self.phase != Phase::Idle || !self.runner.is_idle() {
             Some("this node is still letting go")
         } else if self.lacks_lease(now) {

@@ -151,9 +151,7 @@ impl Node {
             },
             trials: BTreeMap::new(),
             highest_term: hard.term,
-            // Epochs grow strictly: also when the state directory was wiped and the executor's
-            // marker was not.
-            first_term: first_term.max(Term(last.0).next()),
+            first_term,
             facts: Facts { ready, disk_ok: true },
             leaving: false,
             left: false,
@@ -165,7 +163,20 @@ impl Node {
             hard,
         };
         node.time_hold_offs(now);
+        node.enter_known_term();
         node
+    }
+
+    /// X4, 9.13: an epoch is a term. The executor may know a later one than the disk, whose state
+    /// directory was removed; the term that it was goes on from there, and a leader of a lower one
+    /// hears of it (R1).
+    fn enter_known_term(&mut self) {
+        let known = Term(self.runner.idle.0);
+        if known > self.hard.term && !self.sabotage.is(Mutant::X4ReusesEpochs) {
+            self.hard.term = known;
+            self.hard.voted_for = None;
+            self.term_generation = self.outbox.changed();
+        }
     }
 
     /// Breaks one rule on purpose.
@@ -177,6 +188,9 @@ impl Node {
         }
         if self.sabotage.is(Mutant::S1VotesAtOnce) && self.promise.to.is_none() {
             self.promise.until = now;
+        }
+        if self.sabotage.is(Mutant::X4ReusesEpochs) {
+            self.hard = self.durable.clone();
         }
     }
 
@@ -232,6 +246,7 @@ impl Node {
                     self.facts.disk_ok = true;
                     self.probe_at = None;
                     self.note(Note::DiskRecovered);
+                    self.enter_known_term();
                 }
             }
         } else if self.outbox.refused(written.generation) {

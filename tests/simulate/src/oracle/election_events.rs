@@ -21,6 +21,7 @@ impl Oracle {
     pub(crate) fn elector_starts(&mut self, host: HostId, here: Moment, hard: &HardState) {
         self.promises.starts(host, here, hard, self.promise);
         self.choice.starts(host);
+        self.handovers.starts(host);
         self.rules.taken(Rule::S1);
     }
 
@@ -237,6 +238,17 @@ impl Oracle {
         let verdict = self.refreshes.note(host, note, in_effect, has_lease);
         self.take(verdict);
         match note {
+            Note::Following { leader, .. } => {
+                if let Some(leader) = hosts.iter().position(|host| host.name == *leader) {
+                    self.handovers.hears(host, leader);
+                }
+            }
+            Note::HandingOver { to, reason } => {
+                if let Some(to) = hosts.iter().position(|host| host.name == *to) {
+                    let verdict = self.handovers.tells(now, host, to, *reason);
+                    self.take(verdict);
+                }
+            }
             Note::BecameLeader { term, votes, .. } => {
                 let verdict = lives::leads(votes, &self.votes, host, *term, hosts);
                 self.take(verdict);
