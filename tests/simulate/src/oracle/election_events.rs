@@ -148,9 +148,12 @@ impl Oracle {
     pub(crate) fn confirmed(&mut self, host: HostId, off: HostId, now: Instant, hosts: &[Host]) {
         let Some(elector) = &hosts[host].elector else { return };
         let at = hosts[host].clock.read(now);
-        let bound = elector.node.state().members.find(&hosts[off].name);
+        let state = elector.node.state();
+        let bound = state.members.find(&hosts[off].name);
         if let Some(life) = bound.and_then(|member| member.incarnation) {
-            self.promises.confirmed(host, (off, life), elector.node.term(), at);
+            let claimed = state.claim.held_by(&hosts[off].name, life);
+            let led = claimed.map(|held| Term(held.epoch.0)).unwrap_or_default();
+            self.promises.confirmed(host, (off, life), led, at);
         }
     }
 
