@@ -10,10 +10,12 @@ mod hooks;
 mod hooks_under_fire;
 mod identity;
 mod network;
+mod pause;
 mod playground;
 mod reassert;
 mod restarts;
 mod state;
+mod steps;
 
 use bossctl::playground::cluster::{Hook, HookContent, Plan};
 

@@ -1,0 +1,87 @@
+//! What tests of operations do again and again: a cluster whose window is short, ends and returns of
+//! all nodes, and waits for what all of them say.
+
+use control::client::ClientError;
+use control::interface::{Done, Refusal, RefusalKind};
+use control::model::{Phase, Standing, Status};
+use harness::{Bed, Seen};
+
+use bossctl::playground::cluster::Plan;
+
+/// Voters of these names with the times of `lan` but half its fence window: these tests lose many a
+/// boss, and each loss costs the promise and the window.
+pub(crate) fn quick(names: &[&str]) -> Plan {
+    let timing = "profile = \"lan\"\nfence-window = \"400ms\"".to_owned();
+    Plan { timing, ..harness::plan(names) }
+}
+
+/// Stops all in order, and waits until nothing of them runs.
+pub(crate) fn stop_all(bed: &mut Bed) {
+    for index in 0..bed.size() {
+        bed.node(index).stop();
+    }
+    for index in 0..bed.size() {
+        assert!(bed.gone(index).expect("ended").success());
+    }
+}
+
+/// The power of all hosts goes, and comes back.
+pub(crate) fn lose_power(bed: &mut Bed) {
+    for index in 0..bed.size() {
+        bed.host_dies(index);
+    }
+    bed.judge(None);
+    bed.start_all().expect("started");
+}
+
+/// Waits until every node that runs answers and says this of the cluster.
+pub(crate) fn all_say(bed: &mut Bed, what: &str, so: impl Fn(&Status) -> bool) {
+    bed.until(what, |seen| {
+        let says = |seen: &Seen| match seen {
+            Seen::Down => true,
+            Seen::Silent => false,
+            Seen::Up(status) => so(status),
+        };
+        seen.iter().all(says).then_some(())
+    });
+}
+
+/// The refusal that an answer has to be.
+#[track_caller]
+pub(crate) fn refused(answer: Result<Done, ClientError>, kind: RefusalKind) -> Refusal {
+    match answer {
+        Err(ClientError::Refused(refusal)) if refusal.kind == kind => refusal,
+        other => panic!("{kind:?} is expected: {other:?}"),
+    }
+}
+
+/// Waits until one node has led for so many renewals of its lease and nobody has acted: nobody is
+/// going to. Ten of them take a second, more than promise and window together. Its place.
+pub(crate) fn leads_and_nobody_acts(bed: &mut Bed) -> usize {
+    const RENEWALS: u32 = 12;
+    let (mut count, mut last) = (0, None);
+    bed.until("a leader that goes on and on without a boss", |seen| {
+        let leader = seen.iter().position(|seen| {
+            seen.status().is_some_and(|status| status.this.standing == Standing::Leader)
+        })?;
+        let acts = |seen: &Seen| !matches!(seen.phase(), None | Some(Phase::Idle | Phase::Waiting));
+        assert!(!seen.iter().any(acts), "somebody acts: {seen:?}");
+        let this = &seen[leader].status()?.this;
+        let now = (leader, this.term, this.lease_left_ms);
+        match last {
+            Some((index, term, left)) if (index, term) == (leader, this.term) => {
+                count += u32::from(this.lease_left_ms > left);
+            }
+            _ => count = 0,
+        }
+        last = Some(now);
+        (count >= RENEWALS).then_some(leader)
+    })
+}
+
+/// Waits until nobody acts, by their own word.
+pub(crate) fn nobody_acts(bed: &mut Bed) {
+    all_say(bed, "nobody who acts", |status| {
+        matches!(status.this.phase, Phase::Idle | Phase::Waiting)
+    });
+}
