@@ -174,7 +174,8 @@ impl Forwards {
     }
 
     fn carry_out(&mut self, command: &CommandDoc, node: &mut Node) -> Outcome {
-        let order = match core_command(command, clock::wall_s()) {
+        // The second that has begun does not count: nothing ends sooner than was asked for.
+        let order = match core_command(command, clock::wall_s() + 1) {
             Ok(order) => order,
             Err(refusal) => return Outcome::Answered(Err(refusal)),
         };

@@ -102,8 +102,8 @@ pub fn document(command: ControlCommand, me: &NodeId) -> CommandDoc {
 /// What the core is to do. Whatever the core must not see is refused here, with the text for the
 /// operator: `command` may be another node's.
 ///
-/// What is to end by itself is counted from `wall_s`, the leader's wall clock in seconds since 1970:
-/// that of the operator's host may be another.
+/// What is to end by itself is counted from `wall_s`, the leader's wall clock in seconds since 1970,
+/// rounded up: that of the operator's host may be another.
 pub fn core_command(command: &CommandDoc, wall_s: u64) -> Result<Command, Refusal> {
     let node = |name: &str| {
         document::node(name).map_err(|_| {

@@ -10,6 +10,7 @@ use harness::{Bed, Seen, acting, bossctl};
 
 use crate::steps::{
     all_say, leads_and_nobody_acts, lose_power, nobody_acts, quick, refused, stop_all,
+    wall_ahead_ns,
 };
 
 fn pause(bed: &Bed, asked: usize) {
@@ -148,11 +149,4 @@ fn run_bossctl(bed: &Bed, asked: usize, words: &[&str]) -> String {
     let socket = bed.node(asked).socket();
     let run = Command::new(bossctl()).arg("--socket").arg(socket).args(words).output();
     String::from_utf8(run.expect("it runs").stdout).expect("text")
-}
-
-/// By how much the wall clock is ahead of the one that witnesses go by.
-fn wall_ahead_ns() -> u64 {
-    let wall = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    let wall = u64::try_from(wall.expect("after 1970").as_nanos()).expect("until 2554");
-    wall - harness::boot_ns()
 }

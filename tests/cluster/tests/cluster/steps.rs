@@ -2,9 +2,9 @@
 //! all nodes, and waits for what all of them say.
 
 use control::client::ClientError;
-use control::interface::{Done, Refusal, RefusalKind};
-use control::model::{Phase, Standing, Status};
-use harness::{Bed, Seen};
+use control::interface::{Done, Drain, Refusal, RefusalKind, Undrain};
+use control::model::{Drained, Phase, Standing, Status};
+use harness::{Acting, Bed, Seen};
 
 use bossctl::playground::cluster::Plan;
 
@@ -23,6 +23,13 @@ pub(crate) fn stop_all(bed: &mut Bed) {
     for index in 0..bed.size() {
         assert!(bed.gone(index).expect("ended").success());
     }
+}
+
+/// Stops one in order and starts it again.
+pub(crate) fn restart(bed: &mut Bed, index: usize) {
+    bed.node(index).stop();
+    assert!(bed.gone(index).expect("ended").success());
+    bed.start_node(index).expect("started");
 }
 
 /// The power of all hosts goes, and comes back.
@@ -44,6 +51,22 @@ pub(crate) fn all_say(bed: &mut Bed, what: &str, so: impl Fn(&Status) -> bool) {
         };
         seen.iter().all(says).then_some(())
     });
+}
+
+/// The drain of a member, as a node sees it.
+pub(crate) fn drained<'a>(status: &'a Status, name: &str) -> Option<&'a Drained> {
+    status.member(name).and_then(|member| member.drained.as_ref())
+}
+
+/// Asks a node to drain another, without force and without an end.
+pub(crate) fn drain(bed: &Bed, asked: usize, name: &str) -> Result<Done, ClientError> {
+    let node = Some(name.to_owned());
+    bed.client(asked).drain(&Drain { node, ..Drain::default() })
+}
+
+/// Asks a node to take another back into service.
+pub(crate) fn undrain(bed: &Bed, asked: usize, name: &str) -> Result<Done, ClientError> {
+    bed.client(asked).undrain(&Undrain { node: Some(name.to_owned()) })
 }
 
 /// The refusal that an answer has to be.
@@ -79,9 +102,51 @@ pub(crate) fn leads_and_nobody_acts(bed: &mut Bed) -> usize {
     })
 }
 
+/// Waits until the lease of this boss was renewed this often, in the same epoch.
+pub(crate) fn renewals(bed: &mut Bed, boss: &Acting, often: u32) {
+    let (mut count, mut last) = (0, None);
+    bed.until(&format!("{often} renewals of the lease of {}", boss.name), |seen| {
+        let status = seen[boss.index].status()?;
+        let epoch = status.boss.as_ref().map(|boss| boss.epoch);
+        assert_eq!(epoch, Some(boss.epoch), "{} did not stay boss", boss.name);
+        let left = status.this.lease_left_ms;
+        count += u32::from(left > last);
+        last = left;
+        (count >= often).then_some(())
+    });
+}
+
 /// Waits until nobody acts, by their own word.
 pub(crate) fn nobody_acts(bed: &mut Bed) {
     all_say(bed, "nobody who acts", |status| {
         matches!(status.this.phase, Phase::Idle | Phase::Waiting)
     });
+}
+
+/// Waits until all voters are connected to this boss and follow it: the next may be lost.
+pub(crate) fn whole(bed: &mut Bed, boss: &Acting) {
+    bed.agree_on(boss);
+    let up = bed.until("who runs", |seen| {
+        let all: Option<Vec<_>> = seen
+            .iter()
+            .filter(|seen| !matches!(seen, Seen::Down))
+            .map(|seen| seen.status().map(|status| status.node.clone()))
+            .collect();
+        all
+    });
+    bed.until("a leader that has just heard all who run", |seen| {
+        let status = seen[boss.index].status()?;
+        let heard = |name: &String| {
+            let member = status.member(name)?;
+            Some(*name == boss.name || member.last_seen_ms? < status.timing.lease_ms)
+        };
+        up.iter().all(|name| heard(name) == Some(true)).then_some(())
+    });
+}
+
+/// By how much the wall clock is ahead of the one that witnesses go by.
+pub(crate) fn wall_ahead_ns() -> u64 {
+    let wall = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let wall = u64::try_from(wall.expect("after 1970").as_nanos()).expect("until 2554");
+    wall - harness::boot_ns()
 }
