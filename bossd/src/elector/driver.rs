@@ -177,6 +177,7 @@ impl Driver {
             PeerEvent::Lost { peer, .. } => {
                 let peer = NodeId::new(&peer);
                 self.node.handle_lost(clock::now(), &peer);
+                self.forwards.lost(&peer);
                 self.missed.insert(peer);
                 self.pictured = None;
             }

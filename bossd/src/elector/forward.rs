@@ -5,7 +5,7 @@ mod order;
 
 use std::collections::BTreeMap;
 
-use control::interface::{Done, Refusal};
+use control::interface::{Done, Refusal, RefusalKind};
 use election::{Answer, Command, CommandError, Node, NodeId};
 use tokio::sync::oneshot;
 use tracing::{debug, info};
@@ -123,6 +123,23 @@ impl Forwards {
             }
             Waiting::Peer { node, id, done } => report(peers, &node, id, result(done)),
             Waiting::Leader { .. } | Waiting::Nobody => {}
+        }
+    }
+
+    /// The connection to a node is lost, and with it what was under way on it: whoever waits for that
+    /// node's answer is told at once.
+    pub(super) fn lost(&mut self, peer: &NodeId) {
+        let theirs =
+            |waiting: &Waiting| matches!(waiting, Waiting::Leader { leader, .. } if leader == peer);
+        let ids = self.waiting.iter().filter(|(_, waiting)| theirs(waiting)).map(|(id, _)| *id);
+        for id in ids.collect::<Vec<_>>() {
+            if let Some(Waiting::Leader { reply, .. }) = self.waiting.remove(&id) {
+                let text = format!(
+                    "{peer} led, and was lost before it answered: whether it is done is not known. \
+                     Look at the status, and try again"
+                );
+                let _ = reply.send(Err(Refusal::new(RefusalKind::TryAgain, text)));
+            }
         }
     }
 

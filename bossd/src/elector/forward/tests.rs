@@ -1,6 +1,6 @@
 //! Answers find the command that they belong to, and nobody else's.
 
-use control::interface::{MAX_FOR_S, MAX_REASON, RefusalKind};
+use control::interface::{MAX_FOR_S, MAX_REASON};
 
 use super::order::{KINDS, kind_of};
 use super::*;
@@ -40,6 +40,20 @@ fn a_report_does_not_take_away_what_waits_for_this_nodes_own_core() {
     forwards.waiting.insert(5, peer);
     forwards.take_report("gamma", done(5));
     assert!(forwards.waiting.contains_key(&5));
+}
+
+#[test]
+fn who_waits_for_a_node_that_is_lost_is_told_at_once() {
+    let mut forwards = Forwards::new(7);
+    let (_, mut of_alpha) = waiting_for(&mut forwards, "alpha");
+    let (id, mut of_beta) = waiting_for(&mut forwards, "beta");
+    forwards.lost(&NodeId::new("alpha"));
+    let told = of_alpha.try_recv().expect("told").expect_err("not done, as far as is known");
+    assert_eq!(told.kind, RefusalKind::TryAgain);
+    assert!(told.text.contains("alpha led") && told.text.contains("try again"), "{told}");
+    assert!(of_beta.try_recv().is_err(), "beta may still answer");
+    forwards.take_report("beta", done(id));
+    assert!(of_beta.try_recv().expect("answered").is_ok());
 }
 
 #[test]

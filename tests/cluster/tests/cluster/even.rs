@@ -17,7 +17,7 @@ fn set_apart(bed: &Bed, one: &[usize], other: &[usize], apart: bool) {
 /// Waits until each of these groups has been seen asking for votes again and again, and nobody acts
 /// or leads all the while.
 fn each_asks_in_vain(bed: &mut Bed, groups: &[&[usize]]) {
-    const LOOKS: u32 = 20;
+    const LOOKS: u32 = 5;
     nobody_acts(bed);
     let mut asked = vec![0; groups.len()];
     bed.until("halves that ask in vain", |seen| {

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use control::client::ClientError;
 use control::interface::{Pause, RefusalKind, Resign, Switchover};
-use control::model::{Level, Status};
+use control::model::{Level, Standing, Status};
 use harness::{Bed, Seen, acting, bossctl};
 
 use crate::steps::{
@@ -91,7 +91,11 @@ fn a_pause_outlives_the_restart_and_the_loss_of_all() {
     pause(&bed, (before.index + 1) % 3);
     stop_all(&mut bed);
     bed.start_all().expect("started");
-    leads_and_nobody_acts(&mut bed);
+    bed.until("a leader, and a pause", |seen| {
+        let status =
+            seen.iter().filter_map(Seen::status).find(|it| it.this.standing == Standing::Leader);
+        status.filter(|status| is_paused(status)).map(|_| ())
+    });
     lose_power(&mut bed);
     let leader = leads_and_nobody_acts(&mut bed);
     all_say(&mut bed, "still paused", is_paused);

@@ -81,7 +81,7 @@ pub(crate) fn refused(answer: Result<Done, ClientError>, kind: RefusalKind) -> R
 /// Waits until one node has led for so many renewals of its lease and nobody has acted: nobody is
 /// going to. Ten of them take a second, more than promise and window together. Its place.
 pub(crate) fn leads_and_nobody_acts(bed: &mut Bed) -> usize {
-    const RENEWALS: u32 = 12;
+    const RENEWALS: u32 = 10;
     let (mut count, mut last) = (0, None);
     bed.until("a leader that goes on and on without a boss", |seen| {
         let leader = seen.iter().position(|seen| {
