@@ -19,9 +19,8 @@ fn with_delay(delay: &str) -> Plan {
 
 /// Waits until alpha is boss, by its rank or by failback.
 fn alpha_is_boss(bed: &mut Bed) -> Acting {
-    let boss = bed.until("alpha as boss", |seen| agreed(seen).filter(|it| it.index == ALPHA));
-    whole(bed, &boss);
-    boss
+    bed.until("alpha as boss", |seen| agreed(seen).filter(|it| it.index == ALPHA));
+    whole(bed)
 }
 
 /// Waits until the boss hears alpha, or has heard nothing of it for longer than a lease.
@@ -55,7 +54,7 @@ fn a_better_node_that_is_back_takes_over_after_the_delay_which_a_flap_begins_ane
     let after_ms = promoted_after_ms(&bed, &third, started_ns);
     assert!(after_ms >= 1_000, "{after_ms} ms after its start");
 
-    whole(&mut bed, &third);
+    let third = whole(&mut bed);
     bed.host_dies(ALPHA);
     let fourth = bed.boss_after(&third);
     bed.start_node(ALPHA).expect("started");
@@ -78,7 +77,7 @@ fn after_a_switchover_a_better_node_waits_for_the_next_unclean_change() {
     let second = bed.boss_after(&first);
     assert_eq!(second.name, "beta");
     all_say(&mut bed, "that the boss stays", |status| status.stay);
-    whole(&mut bed, &second);
+    let second = whole(&mut bed);
     // Nearly twice the delay.
     renewals(&mut bed, &second, 18);
     bed.host_dies(second.index);

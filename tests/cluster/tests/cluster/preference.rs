@@ -69,23 +69,25 @@ fn succeed_each_other(criterion: &str, order: [&str; 5]) {
         early.iter().all(|index| matches!(seen[*index], Seen::Up(_))).then_some(())
     });
     bed.start_all().expect("started");
-    let mut boss = bed.boss();
-    assert_eq!(boss.name, order[0]);
-    for next in &order[1..3] {
-        whole(&mut bed, &boss);
-        bed.host_dies(boss.index);
-        boss = bed.boss_after(&boss);
-        assert_eq!(boss.name, *next);
+    for (place, name) in order.iter().enumerate() {
+        let boss = whole(&mut bed);
+        assert_eq!(boss.name, *name);
+        match place {
+            0 | 1 => bed.host_dies(boss.index),
+            2 | 3 => {
+                drain(&bed, boss.index, name).expect("another could");
+            }
+            _ => {
+                let effects = bed.judge(Some(&boss));
+                let mut bosses: Vec<_> = effects.iter().map(|it| it.node.as_str()).collect();
+                // Who lost its lease to a busy machine and got it back is no other boss.
+                bosses.dedup();
+                assert_eq!(bosses, order);
+                return;
+            }
+        }
+        bed.boss_after(&boss);
     }
-    for next in &order[3..] {
-        whole(&mut bed, &boss);
-        drain(&bed, boss.index, &boss.name).expect("another could");
-        boss = bed.boss_after(&boss);
-        assert_eq!(boss.name, *next);
-    }
-    let effects = bed.judge(Some(&boss));
-    let bosses: Vec<_> = effects.iter().map(|effect| effect.node.as_str()).collect();
-    assert_eq!(bosses, order);
 }
 
 /// Addresses of their own on loopback. Ports are given out by the system, and handed round so that
