@@ -27,6 +27,8 @@ fn dispatch(args: &Args) -> Result<Exit, Failure> {
         Verb::Status(status) => verbs::status::status(&args.daemon(), status),
         Verb::Drain(drain) => verbs::change::drain(&args.daemon(), drain),
         Verb::Undrain(undrain) => verbs::change::undrain(&args.daemon(), undrain),
+        Verb::Pause(pause) => verbs::change::pause(&args.daemon(), pause),
+        Verb::Resume => verbs::change::resume(&args.daemon()),
         Verb::Clear(clear) => verbs::change::clear(&args.daemon(), clear),
         Verb::Resign(resign) => verbs::change::resign(&args.daemon(), resign.force, resign.wait),
         Verb::ForceResign(resign) => verbs::change::resign(&args.daemon(), true, resign.wait),

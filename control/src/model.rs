@@ -32,7 +32,7 @@ pub struct Status {
     /// All members, in join order, this node included.
     pub members: Vec<Member>,
     /// Nobody new becomes boss until this ends.
-    pub paused: bool,
+    pub paused: Option<Paused>,
     /// After a switchover: no failback until the next unclean change.
     pub stay: bool,
     /// The cluster's timing.
@@ -232,6 +232,15 @@ pub struct Member {
 /// A drain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Drained {
+    /// What the operator gave as the reason.
+    pub reason: Option<String>,
+    /// When it ends by itself, on the wall clock, in seconds since 1970; None: never.
+    pub until_s: Option<u64>,
+}
+
+/// A pause.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Paused {
     /// What the operator gave as the reason.
     pub reason: Option<String>,
     /// When it ends by itself, on the wall clock, in seconds since 1970; None: never.

@@ -2,6 +2,7 @@
 //! ready is carried out, then the timer. Nothing here decides who may be boss, and nothing waits
 //! for a disk, a hook, an operator or a peer.
 
+mod expiry;
 mod messages;
 mod orphaned;
 
@@ -9,7 +10,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use control::model::Status;
-use election::{Act, Command, Effect, Incarnation, Level, Moment, Node, NodeId, Phase, Span};
+use election::{
+    Act, ClusterState, Command, Effect, Incarnation, Level, Moment, Node, NodeId, Phase, Span,
+};
 use tokio::sync::{mpsc, watch};
 use tracing::{debug, error, info, warn};
 
@@ -56,6 +59,8 @@ pub struct Driver {
     pictured: Option<Moment>,
     /// When the present turn began, with the event it is about.
     turn: Moment,
+    /// The cluster state whose drains and pause the log has told.
+    told: Option<Arc<ClusterState>>,
     /// Lines about messages that are ignored.
     ignored: Allowance,
     /// What the service manager was told last, and when.
@@ -99,6 +104,7 @@ impl Driver {
             alarm: Alarm::new()?,
             armed: clock::now(),
             turn: clock::now(),
+            told: None,
             ignored: messages::ignored_lines(),
             pictured: None,
             one_line: (String::new(), Moment::default()),
@@ -171,6 +177,7 @@ impl Driver {
             PeerEvent::Lost { peer, .. } => {
                 let peer = NodeId::new(&peer);
                 self.node.handle_lost(clock::now(), &peer);
+                self.forwards.lost(&peer);
                 self.missed.insert(peer);
                 self.pictured = None;
             }
@@ -366,6 +373,8 @@ impl Driver {
         for (name, member) in snapshot.state.members.iter() {
             self.peers.set_known(name.as_str(), member.incarnation.map(|life| life.0));
         }
+        self.tell_drains_and_pauses(&snapshot.state);
+        self.end_what_is_over(&snapshot);
         let status = self.background.paint(now, &snapshot, &self.peers.links());
         self.tell_service_manager(now, Background::one_line(&status));
         self.status.send_replace(Arc::new(status));

@@ -191,7 +191,10 @@ impl Background {
             boss: boss(snapshot, boss_since),
             this: self.this_node(snapshot),
             members,
-            paused: state.paused.is_some(),
+            paused: state.paused.as_ref().map(|paused| model::Paused {
+                reason: Some(paused.reason.clone()).filter(|reason| !reason.is_empty()),
+                until_s: paused.until,
+            }),
             stay: state.stay,
             timing: timing(snapshot),
             history: history(snapshot),
