@@ -305,7 +305,9 @@ impl Node {
     fn failback_due(&mut self, now: Moment) -> Option<NodeId> {
         let Failback::After(delay) = self.hard.state.policy.failback else { return None };
         let stay = self.hard.state.stay && !self.sabotage.is(Mutant::FailbackIgnoresStay);
-        let best = self.better_successor(now).filter(|_| !stay && self.phase == Phase::Boss);
+        // While paused nobody new could act.
+        let may = !stay && self.phase == Phase::Boss && self.hard.state.paused.is_none();
+        let best = self.better_successor(now).filter(|_| may);
         let Standing::Leader(leader) = &mut self.standing else { return None };
         leader.better_since = match (best, leader.better_since.take()) {
             (Some(best), Some((node, since))) if best == node => Some((node, since)),
