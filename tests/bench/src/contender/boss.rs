@@ -1,0 +1,181 @@
+//! boss itself: three voters with the witness of the harness as their only hook, each from its own
+//! copy of the binary.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use bossctl::playground::cluster::Place;
+use harness::judge::Line;
+use harness::{Acting, Bed, bossctl, bossd, until};
+use network::{Bounds, Lan, listen, names};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::{Contender, Fault, HOSTS, done};
+use crate::proc::running;
+
+/// Three of them.
+#[derive(Debug)]
+pub struct Boss {
+    name: &'static str,
+    timing: &'static str,
+    bed: Bed,
+    lan: Lan,
+    binaries: Vec<PathBuf>,
+}
+
+impl Boss {
+    /// Starts three with these lines of `[timing]`.
+    pub fn start(name: &'static str, timing: &'static str) -> Self {
+        let lan = done(Lan::new(HOSTS));
+        let mut plan = harness::plan(&names()[..HOSTS]);
+        timing.clone_into(&mut plan.timing);
+        // So short that who resigned may act again in the next round.
+        plan.election = "hold-off = \"1s\"".to_owned();
+        let place = |host| {
+            let enter = ["ip", "netns", "exec", lan.host(host).name()];
+            Place { address: listen(host), launcher: enter.map(OsString::from).to_vec() }
+        };
+        let bed = Bed::prepare_at(&plan, &(0..HOSTS).map(place).collect::<Vec<_>>());
+        let copy = |host: usize| {
+            let to = bed.node(host).dir.join("bossd");
+            fs::copy(bossd(), &to).expect("our own directory");
+            to
+        };
+        let binaries = (0..HOSTS).map(copy).collect();
+        let mut all = Self { name, timing, bed, lan, binaries };
+        for host in 0..HOSTS {
+            all.run(host);
+        }
+        all
+    }
+
+    fn run(&mut self, host: usize) {
+        let started = self.bed.node_mut(host).start(&self.binaries[host]);
+        started.unwrap_or_else(|error| panic!("{error}"));
+    }
+
+    /// A boss that all agree on, all connected with each other.
+    fn whole(&mut self) -> Acting {
+        self.bed.until("all nodes connected and agreed", |seen| {
+            let whole = seen.iter().all(|seen| {
+                seen.status().is_some_and(|it| usize::try_from(it.quorum.connected) == Ok(HOSTS))
+            });
+            harness::agreed(seen).filter(|_| whole)
+        })
+    }
+
+    /// The elector of a host, which is a child of the executor.
+    fn elector(&self, host: usize) -> Option<Pid> {
+        let main = self.bed.node(host).executor();
+        self.daemon(host).into_iter().find(|pid| Some(*pid) != main)
+    }
+}
+
+impl Contender for Boss {
+    fn name(&self) -> String {
+        format!("boss {}", self.name)
+    }
+
+    fn configured(&self) -> String {
+        format!(
+            "`[timing] {}`, three voters of equal rights, one hook that writes down its calls, \
+             runner `direct`, electors as root, `hold-off = \"1s\"`",
+            self.timing.replace('\n', ", ")
+        )
+    }
+
+    fn settled(&mut self) -> usize {
+        self.whole().index
+    }
+
+    fn knows(&self, _: Fault) -> bool {
+        true
+    }
+
+    fn inflict(&mut self, fault: Fault, host: usize) {
+        match fault {
+            Fault::HostLost => {
+                done(self.lan.set_plug(host, false));
+                self.bed.host_dies(host);
+            }
+            // The witness has no effect that would outlive it, so its end may be written down.
+            Fault::AllKilled => self.bed.host_dies(host),
+            Fault::NetworkKilled => {
+                let elector = self.elector(host).expect("the boss runs");
+                kill(elector, Signal::SIGKILL).expect("our own process");
+            }
+            Fault::MainKilled => {
+                let main = self.bed.node(host).executor().expect("the boss runs");
+                kill(main, Signal::SIGKILL).expect("our own process");
+            }
+            Fault::Stopped => self.bed.node(host).stop(),
+            Fault::Unplugged => done(self.lan.set_plug(host, false)),
+        }
+    }
+
+    fn mend(&mut self, fault: Fault, host: usize) {
+        match fault {
+            Fault::Unplugged => return done(self.lan.set_plug(host, true)),
+            // Off with it in order, so that no executor meets its limit on restarts.
+            Fault::NetworkKilled => self.bed.node(host).stop(),
+            _ => {}
+        }
+        self.bed.gone(host);
+        done(self.lan.set_plug(host, true));
+        self.run(host);
+    }
+
+    fn lines(&self) -> Vec<Line> {
+        self.bed.lines()
+    }
+
+    fn lan(&self) -> &Lan {
+        &self.lan
+    }
+
+    fn daemon(&self, host: usize) -> Vec<Pid> {
+        running(self.bed.node(host).processes(), "bossd")
+    }
+
+    fn plans(&self) -> bool {
+        true
+    }
+
+    fn hand_on(&mut self, host: usize) -> bool {
+        let to = &self.bed.node((host + 1) % HOSTS).name;
+        let socket = self.bed.node(host).socket();
+        // Who handed over a moment ago may still be held off.
+        until("a switchover that is accepted", || {
+            let mut command = std::process::Command::new(bossctl());
+            command.arg("--socket").arg(&socket).args(["switchover", "--to", to]);
+            let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
+            status.expect("bossctl runs").success().then_some(())
+        });
+        true
+    }
+
+    fn own_figures(&mut self) -> Vec<(String, f64)> {
+        let boss = self.whole().index;
+        let mut figures = Vec::new();
+        for (role, host) in [("boss", boss), ("follower", (boss + 1) % HOSTS)] {
+            let status = self.bed.node(host).status().unwrap_or_else(|error| panic!("{error}"));
+            let ms = |us: u64| us as f64 / 1_000.0;
+            figures.push((format!("loop gap p99.9, {role}"), ms(status.p999_loop_gap_us)));
+            figures.push((format!("loop gap, longest, {role}"), ms(status.max_loop_gap_us)));
+        }
+        figures
+    }
+
+    fn judge(&mut self) {
+        let boss = self.whole();
+        self.bed.judge(Some(&boss));
+    }
+
+    fn bounds(&self) -> Option<Bounds> {
+        let report = self.bed.check(0).unwrap_or_else(|error| panic!("{error}"));
+        Bounds::parse(&report)
+    }
+}

@@ -1,0 +1,221 @@
+//! etcd from Debian: three members, and on each host a script that waits for one lock with
+//! `etcdctl lock`, whose command is the action. The lock has a lease, so a lost holder is replaced
+//! when that has run out. The holder's host is made to be etcd's leader too, as boss's boss leads.
+
+use std::fs;
+use std::path::Path;
+
+use harness::judge::Line;
+use harness::until;
+use network::{Lan, address};
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
+
+use super::daemons::{Daemons, last_event, signal};
+use super::{Contender, Fault, HOSTS, done, host_name};
+
+/// Its timing.
+#[derive(Clone, Copy, Debug)]
+pub struct Timing {
+    /// What it is called.
+    pub name: &'static str,
+    /// `--heartbeat-interval` and `--election-timeout` in milliseconds; None: the defaults.
+    pub intervals: Option<(u32, u32)>,
+    /// The lease of the lock in seconds; None: the default, which is 10.
+    pub ttl: Option<u32>,
+}
+
+/// Three of them.
+#[derive(Debug)]
+pub struct Etcd {
+    daemons: Daemons,
+    timing: Timing,
+}
+
+impl Etcd {
+    /// Starts three.
+    pub fn start(timing: Timing) -> Self {
+        let mut all = Self { daemons: Daemons::prepare(&[PROGRAM, CLIENT]), timing };
+        for host in 0..HOSTS {
+            let script = all.daemons.at(host).join("wait-for-lock");
+            fs::write(&script, all.script(host)).expect("our own directory");
+            all.run(host);
+        }
+        all
+    }
+
+    fn run(&mut self, host: usize) {
+        let at = self.daemons.at(host);
+        let urls = |port: u16| format!("http://{}:{port}", address(host));
+        let cluster: Vec<_> = (0..HOSTS)
+            .map(|host| format!("{}=http://{}:2380", host_name(host), address(host)))
+            .collect();
+        let mut arguments: Vec<String> = Vec::new();
+        for (option, value) in [
+            ("--name", host_name(host).to_owned()),
+            ("--data-dir", at.join("data").display().to_string()),
+            ("--listen-peer-urls", urls(2380)),
+            ("--initial-advertise-peer-urls", urls(2380)),
+            ("--listen-client-urls", urls(2379)),
+            ("--advertise-client-urls", urls(2379)),
+            ("--initial-cluster", cluster.join(",")),
+        ] {
+            arguments.extend([option.to_owned(), value]);
+        }
+        if let Some((heartbeat, election)) = self.timing.intervals {
+            arguments.push(format!("--heartbeat-interval={heartbeat}"));
+            arguments.push(format!("--election-timeout={election}"));
+        }
+        self.daemons.start(host, &at.join("etcd"), &arguments);
+        let script = at.join("wait-for-lock").display().to_string();
+        self.daemons.start(host, Path::new("/bin/sh"), &[script]);
+    }
+
+    fn script(&self, host: usize) -> String {
+        let (client, log) = (self.daemons.at(host).join("etcdctl"), self.daemons.log());
+        let ttl = self.timing.ttl.map_or(String::new(), |ttl| format!("--ttl {ttl} "));
+        let action = crate::beside("bench-action");
+        format!(
+            "while :; do\n{} --endpoints=http://{}:2379 lock {ttl}boss {} {} {} promote hold\n\
+             sleep 0.1\ndone\n",
+            client.display(),
+            address(host),
+            action.display(),
+            log.display(),
+            host_name(host),
+        )
+    }
+
+    /// What etcdctl says about all of them; None unless it says it of all.
+    fn ask(&self, host: usize, words: &[&str]) -> Option<String> {
+        let all: Vec<_> = (0..HOSTS).map(|it| format!("http://{}:2379", address(it))).collect();
+        let mut arguments = vec![format!("--endpoints={}", all.join(","))];
+        arguments.extend(words.iter().map(|word| (*word).to_owned()));
+        let program = self.daemons.at(host).join("etcdctl");
+        let output = self.daemons.command(host, program, &arguments).output().ok()?;
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// Each member's id and whether it leads, in the order of the hosts.
+    fn members(&self) -> Option<Vec<(u64, bool)>> {
+        let text = self.ask(0, &["endpoint", "status", "-w", "json"])?;
+        let all: Vec<serde_json::Value> = serde_json::from_str(&text).ok()?;
+        let of = |host: usize| {
+            let endpoint = format!("http://{}:2379", address(host));
+            let status = &all.iter().find(|it| it["Endpoint"] == endpoint)?["Status"];
+            let id = status["header"]["member_id"].as_u64()?;
+            Some((id, status["leader"].as_u64()? == id))
+        };
+        (0..HOSTS).map(of).collect()
+    }
+
+    /// The host whose action holds the lock, when all three hold or wait.
+    fn holder(&self) -> Option<usize> {
+        let keys = self.ask(0, &["get", "boss/", "--prefix", "--keys-only"])?;
+        let waiting = keys.lines().filter(|line| !line.is_empty()).count();
+        let acts = |host: &usize| !self.daemons.running(*host, "bench-action").is_empty();
+        let mut acting = (0..HOSTS).filter(acts);
+        let holder = acting.next().filter(|_| acting.next().is_none() && waiting == HOSTS)?;
+        let lines = self.lines();
+        last_event(&lines, holder).is_some().then_some(holder)
+    }
+}
+
+impl Contender for Etcd {
+    fn name(&self) -> String {
+        format!("etcd {}", self.timing.name)
+    }
+
+    fn configured(&self) -> String {
+        let intervals = self.timing.intervals.map_or_else(
+            || "heartbeat and election timeout as they are (100 ms, 1 s)".to_owned(),
+            |(heartbeat, election)| {
+                format!("`--heartbeat-interval={heartbeat} --election-timeout={election}`")
+            },
+        );
+        let ttl = self.timing.ttl.map_or_else(
+            || "the default lease of 10 s".to_owned(),
+            |ttl| format!("`--ttl {ttl}`, the shortest there is"),
+        );
+        format!(
+            "etcd of Debian, {intervals}, no TLS, state on disk; on each host `etcdctl lock` at its \
+             own member, with {ttl}, whose command is the action; the holder's host leads etcd"
+        )
+    }
+
+    fn settled(&mut self) -> usize {
+        until(&format!("a holder of {} who leads", self.name()), || {
+            let holder = self.holder()?;
+            let members = self.members()?;
+            if members[holder].1 {
+                return Some(holder);
+            }
+            let leader = members.iter().position(|member| member.1)?;
+            let own = format!("--endpoints=http://{}:2379", address(leader));
+            let to = format!("{:x}", members[holder].0);
+            let program = self.daemons.at(leader).join("etcdctl");
+            let words = [own, "move-leader".to_owned(), to];
+            // Looked at again in the next round, whatever came of it.
+            drop(self.daemons.command(leader, program, &words).output());
+            None
+        })
+    }
+
+    fn knows(&self, fault: Fault) -> bool {
+        // Its server and its client are two programs, and the action is a third.
+        // And whoever holds the lock goes on acting when its network fails.
+        !matches!(fault, Fault::NetworkKilled | Fault::MainKilled | Fault::Unplugged)
+    }
+
+    fn inflict(&mut self, fault: Fault, host: usize) {
+        match fault {
+            Fault::HostLost => {
+                done(self.daemons.lan.set_plug(host, false));
+                self.daemons.kill_host(host);
+            }
+            Fault::AllKilled | Fault::NetworkKilled | Fault::MainKilled => {
+                self.daemons.kill_host(host);
+            }
+            // The lock goes with its command.
+            Fault::Stopped => signal(&self.daemons.running(host, "bench-action"), Signal::SIGTERM),
+            Fault::Unplugged => done(self.daemons.lan.set_plug(host, false)),
+        }
+    }
+
+    fn mend(&mut self, fault: Fault, host: usize) {
+        match fault {
+            Fault::Stopped => {}
+            Fault::Unplugged => done(self.daemons.lan.set_plug(host, true)),
+            _ => {
+                done(self.daemons.lan.set_plug(host, true));
+                self.run(host);
+            }
+        }
+    }
+
+    fn lines(&self) -> Vec<Line> {
+        self.daemons.lines()
+    }
+
+    fn lan(&self) -> &Lan {
+        &self.daemons.lan
+    }
+
+    fn daemon(&self, host: usize) -> Vec<Pid> {
+        self.daemons.running(host, "etcd")
+    }
+
+    fn plans(&self) -> bool {
+        true
+    }
+
+    fn hand_on(&mut self, host: usize) -> bool {
+        self.inflict(Fault::Stopped, host);
+        true
+    }
+}
+
+/// Where Debian has the server.
+pub const PROGRAM: &str = "/usr/bin/etcd";
+/// And its client.
+pub const CLIENT: &str = "/usr/bin/etcdctl";
