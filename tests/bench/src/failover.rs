@@ -13,8 +13,12 @@ use crate::{durable_write, milliseconds};
 /// The part's name.
 pub const PART: &str = "failover";
 
-/// Runs it.
-pub fn run(settings: &Settings, part: &mut Part) {
+/// Runs it; who took part, to be judged. What there is is kept after each round.
+pub fn run(
+    settings: &Settings,
+    part: &mut Part,
+    mut keep: impl FnMut(&Part) -> anyhow::Result<()>,
+) -> anyhow::Result<Vec<Box<dyn Contender>>> {
     let mut all = field::start(settings, &mut [part]);
     let disk = durable_write(&std::env::temp_dir(), 50).expect("temporary files");
     part.add("disk", "durable write", disk.median());
@@ -31,10 +35,9 @@ pub fn run(settings: &Settings, part: &mut Part) {
             }
         }
         eprintln!("  failover: round {round} of {}", settings.runs);
+        keep(part)?;
     }
-    for contender in &mut all {
-        contender.judge();
-    }
+    Ok(all)
 }
 
 fn measure(contender: &mut dyn Contender, fault: Fault, part: &mut Part) {

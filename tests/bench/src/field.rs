@@ -9,7 +9,7 @@ use crate::results::Part;
 /// What is asked of a run.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Which families take part: `boss`, `keepalived`, `etcd`.
+    /// Which families take part: `boss`, `boss-fast`, `keepalived`, `etcd`.
     pub families: Vec<String>,
     /// How often each fault.
     pub runs: u32,
@@ -45,6 +45,8 @@ pub fn start(settings: &Settings, part: &mut [&mut Part]) -> Vec<Box<dyn Contend
         all.push(Box::new(Boss::start("lan", "profile = \"lan\"")));
         let shorter = "profile = \"lan\"\nfence-window = \"200ms\"";
         all.push(Box::new(Boss::start("lan, D = 200 ms", shorter)));
+    }
+    if settings.has("boss-fast") {
         all.push(Box::new(Boss::start("fast", "profile = \"fast\"")));
     }
     if settings.has("keepalived") {

@@ -14,6 +14,7 @@ pub mod results;
 pub mod table;
 pub mod trace;
 pub mod unwanted;
+pub mod wanted;
 
 use std::fs::{self, File};
 use std::io::{self, Write};

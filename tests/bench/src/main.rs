@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::bail;
+use bench::contender::Contender;
 use bench::field::Settings;
 use bench::results::{Part, Results};
 use bench::{failover, idle, needs, table, unwanted};
@@ -20,7 +21,7 @@ struct Arguments {
     /// the figures that they have.
     #[arg(long, value_delimiter = ',', value_parser = PARTS, default_values = PARTS)]
     only: Vec<String>,
-    /// Who takes part: boss, keepalived, etcd.
+    /// Who takes part: boss, boss-fast, keepalived, etcd.
     #[arg(long, value_delimiter = ',', value_parser = FAMILIES, default_values = FAMILIES)]
     contenders: Vec<String>,
     /// How often each fault.
@@ -50,7 +51,7 @@ struct Arguments {
 fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
     if arguments.tables {
-        table::write_all(&Results::read(&kept())?)?;
+        table::write_all(&Results::read(&results_file())?)?;
         return Ok(ExitCode::SUCCESS);
     }
     let settings = settings(&arguments);
@@ -59,7 +60,7 @@ fn main() -> anyhow::Result<ExitCode> {
         bail!("missing: {}", missing.join("; "));
     }
     take_down_at_the_end();
-    let results = if arguments.quick { Results::default() } else { Results::read(&kept())? };
+    let results = if arguments.quick { Results::default() } else { Results::read(&results_file())? };
     measure(&arguments, &settings, results)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -94,49 +95,61 @@ fn settings(arguments: &Arguments) -> Settings {
     }
 }
 
-/// Each part is kept as soon as it is there.
-fn measure(
-    arguments: &Arguments,
-    settings: &Settings,
-    mut results: Results,
-) -> anyhow::Result<()> {
+/// Each part is kept as soon as it is there, and then judged.
+fn measure(arguments: &Arguments, settings: &Settings, results: Results) -> anyhow::Result<()> {
     let asked = |part: &str| arguments.only.iter().any(|it| it == part);
     let begin = |part: &str| asked(part).then(|| Part::begin(&command()));
-    let mut keep = |measured: Vec<(&str, Option<Part>)>| {
-        let measured = measured.into_iter().filter_map(|(name, part)| Some((name, part?)));
-        measured.for_each(|(name, part)| results.set(name, part));
-        if arguments.quick {
-            return Ok(());
-        }
-        results.write(&kept())?;
-        table::write_all(&results)
-    };
-    let mut parts = idle::Parts {
-        memory: begin(idle::MEMORY),
-        cpu: begin(idle::CPU),
-        traffic: begin(idle::TRAFFIC),
-        disk: begin(idle::DISK),
-    };
+    let mut kept = Kept { results, in_files: !arguments.quick };
     if [idle::MEMORY, idle::CPU, idle::TRAFFIC, idle::DISK].into_iter().any(asked) {
-        idle::run(settings, &mut parts);
+        let mut parts = idle::Parts {
+            memory: begin(idle::MEMORY),
+            cpu: begin(idle::CPU),
+            traffic: begin(idle::TRAFFIC),
+            disk: begin(idle::DISK),
+        };
+        let all = idle::run(settings, &mut parts);
         let idle::Parts { memory, cpu, traffic, disk } = parts;
-        keep(vec![
-            (idle::MEMORY, memory),
-            (idle::CPU, cpu),
-            (idle::TRAFFIC, traffic),
-            (idle::DISK, disk),
-        ])?;
+        let measured = [memory, cpu, traffic, disk].into_iter();
+        let names = [idle::MEMORY, idle::CPU, idle::TRAFFIC, idle::DISK];
+        for (name, part) in names.into_iter().zip(measured) {
+            part.map_or(Ok(()), |part| kept.keep(name, part))?;
+        }
+        judge(all);
     }
     if let Some(mut part) = begin(failover::PART) {
-        failover::run(settings, &mut part);
-        keep(vec![(failover::PART, Some(part))])?;
+        judge(failover::run(settings, &mut part, |part| kept.keep(failover::PART, part.clone()))?);
     }
     if let Some(mut part) = begin(unwanted::PART) {
-        unwanted::run(settings, &mut part);
-        keep(vec![(unwanted::PART, Some(part))])?;
+        let all = unwanted::run(settings, &mut part);
+        kept.keep(unwanted::PART, part)?;
+        judge(all);
     }
-    println!("{}", table::render(&results));
+    println!("{}", table::render(&kept.results));
     Ok(())
+}
+
+/// Whatever was measured, there were never two at once.
+fn judge(all: Vec<Box<dyn Contender>>) {
+    for mut contender in all {
+        contender.judge();
+    }
+}
+
+/// What was measured so far.
+struct Kept {
+    results: Results,
+    in_files: bool,
+}
+
+impl Kept {
+    fn keep(&mut self, name: &str, part: Part) -> anyhow::Result<()> {
+        self.results.set(name, part);
+        if !self.in_files {
+            return Ok(());
+        }
+        self.results.write(&results_file())?;
+        table::write_all(&self.results)
+    }
 }
 
 /// A panic ends the process at once, and a signal too: then nothing is taken down that would go on
@@ -164,9 +177,9 @@ fn command() -> String {
     format!("cargo run --release -p bench{words}")
 }
 
-fn kept() -> PathBuf {
+fn results_file() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("results.json")
 }
 
 const PARTS: [&str; 6] = ["failover", "memory", "cpu", "traffic", "disk", "unwanted"];
-const FAMILIES: [&str; 3] = ["boss", "keepalived", "etcd"];
+const FAMILIES: [&str; 4] = ["boss", "boss-fast", "keepalived", "etcd"];

@@ -1,6 +1,292 @@
-//! stub
-use crate::results::Results;
-/// all
-pub fn write_all(_: &Results) -> anyhow::Result<()> { Ok(()) }
-/// r
-pub fn render(r: &Results) -> String { serde_json::to_string_pretty(r).unwrap() }
+//! The tables: of the recorded figures for people, in RESULTS.md between two marks, and the short one
+//! that README.md quotes. Every figure is the median of its runs, with the least and the most.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+
+use crate::contender::Fault;
+use crate::results::{Part, Results};
+use crate::wanted::{self, Verdict};
+use crate::{failover, idle, unwanted};
+
+/// Writes both files.
+pub fn write_all(results: &Results) -> anyhow::Result<()> {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    put(own.join("RESULTS.md"), "<!-- bench -->", "<!-- end of bench -->", &render(results))?;
+    let short = short(results);
+    put(own.join("../../README.md"), "<!-- figures -->", "<!-- end of figures -->", &short)
+}
+
+/// Puts a text between its marks.
+fn put(path: PathBuf, from: &str, to: &str, text: &str) -> anyhow::Result<()> {
+    let whole = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+    let marked = whole.split_once(from).and_then(|(head, rest)| {
+        let (_, tail) = rest.split_once(to)?;
+        Some(format!("{head}{from}\n{text}{to}{tail}"))
+    });
+    let Some(marked) = marked else { bail!("{} has no {from} and {to}", path.display()) };
+    fs::write(&path, marked).with_context(|| path.display().to_string())
+}
+
+/// All of it.
+pub fn render(results: &Results) -> String {
+    let mut text = String::new();
+    let verdicts = wanted::judge(results);
+    if !verdicts.is_empty() {
+        text.push_str("## What was wanted\n\n");
+        line(&mut text, ["what", "wanted", "measured", ""].map(str::to_owned).as_slice());
+        rule(&mut text, 4);
+        for Verdict { what, wanted, measured, holds } in verdicts {
+            let word = if holds { "yes" } else { "**no**" };
+            line(&mut text, &[what, wanted, measured, word.to_owned()]);
+        }
+        text.push('\n');
+    }
+    let sections: [(&str, fn(&Part) -> String); 6] = [
+        (failover::PART, of_failover),
+        (idle::MEMORY, of_memory),
+        (idle::CPU, of_cpu),
+        (idle::TRAFFIC, of_traffic),
+        (idle::DISK, of_disk),
+        (unwanted::PART, of_unwanted),
+    ];
+    for (name, section) in sections {
+        if let Some(part) = results.part(name) {
+            text.push_str(&section(part));
+            let Part { recorded, commit, machine, command, .. } = part;
+            let _ = writeln!(text, "\n{recorded}, commit {commit}, {machine}: `{command}`\n");
+        }
+    }
+    let mut known: Vec<&(String, String)> = Vec::new();
+    for entry in sections.iter().filter_map(|(name, _)| results.part(name)).flat_map(contenders) {
+        if !known.iter().any(|(name, _)| *name == entry.0) {
+            known.push(entry);
+        }
+    }
+    if !known.is_empty() {
+        text.push_str("## Who took part\n\n");
+        for (name, configured) in known {
+            let _ = writeln!(text, "- **{name}**: {configured}.");
+        }
+    }
+    text
+}
+
+fn contenders(part: &Part) -> impl Iterator<Item = &(String, String)> {
+    part.contenders.iter()
+}
+
+fn of_failover(part: &Part) -> String {
+    let mut text = "## From a fault to the start of the next action\n\nMilliseconds, median (least to \
+                    most). The action is a program that notes the time, started as a hook, as \
+                    `notify_master`, or as the command of `etcdctl lock`.\n\n"
+        .to_owned();
+    let mut columns: Vec<_> = Fault::MEASURED.map(Fault::name).to_vec();
+    columns.insert(1, "bound, worst");
+    columns.insert(2, "host lost, a leader only");
+    table(&mut text, part, &columns, |part, name, what| spread(part, name, what, milliseconds));
+    if let Some(disk) = part.median("disk", "durable write") {
+        let _ = writeln!(
+            text,
+            "\nA durable write (write, fsync, rename, fsync of the directory) took {disk:.2} ms where \
+             all of them had their state. `bound` is what `bossd --check` computes."
+        );
+    }
+    text
+}
+
+fn of_memory(part: &Part) -> String {
+    let minutes = part.median("run", "minutes").unwrap_or(f64::NAN);
+    let mut text = format!(
+        "## Memory\n\nMegabytes of a host's daemon, all its processes, pages that it shares counted in \
+         parts (PSS), each host from its own copy of the binary; median of the three hosts (least to \
+         most). At the start, after {minutes} minutes, and after that many changes of master, every \
+         second of boss's by a failure of the network. etcd is its server alone.\n\n"
+    );
+    let columns = ["start", "idle", "changes", "changes done"];
+    table(&mut text, part, &columns, |part, name, what| match what {
+        "changes" => spread(part, name, what, count),
+        _ => spread(part, name, what, two_places),
+    });
+    text.push_str("\nThe loop of the election in that time, before the changes, in milliseconds:\n\n");
+    text.push_str(&loop_gaps(part));
+    text
+}
+
+fn of_cpu(part: &Part) -> String {
+    let mut text = "## Processor time\n\nPercent of one processor, all threads by schedstat, over a \
+                    minute in which all of them run side by side.\n\n"
+        .to_owned();
+    table(&mut text, part, &["boss", "follower", CHANGES], |part, name, what| {
+        spread(part, name, what, two_places)
+    });
+    text
+}
+
+fn of_traffic(part: &Part) -> String {
+    let mut text = "## Traffic\n\nPer second, in and out together, with the headers of Ethernet.\n\n"
+        .to_owned();
+    let columns =
+        ["boss, packets", "boss, bytes", "follower, packets", "follower, bytes", CHANGES];
+    table(&mut text, part, &columns, |part, name, what| spread(part, name, what, count));
+    text
+}
+
+fn of_disk(part: &Part) -> String {
+    let seconds = part.median("run", "seconds").unwrap_or(f64::NAN);
+    let mut text = format!(
+        "## Writes\n\nAt idle: bytes per second that the kernel wrote for the daemon, in the minute of \
+         the processor times, and calls of the fsync family in {seconds} s, by strace. At a change, \
+         those calls of each host: planned, and after the failure of the network of whoever acted.\
+         \n\n"
+    );
+    let idle = ["idle, boss, bytes", "idle, boss, fsyncs", "idle, follower, bytes"];
+    let rest = ["idle, follower, fsyncs", "planned, the one before", "planned, the next"];
+    let vote = ["planned, the third", "vote, the one before", "vote, the next", "vote, the third"];
+    let columns: Vec<_> = idle.into_iter().chain(rest).chain(vote).collect();
+    table(&mut text, part, &columns, |part, name, what| spread(part, name, what, count));
+    text
+}
+
+fn of_unwanted(part: &Part) -> String {
+    let figure = |what: &str| part.median("run", what).unwrap_or(f64::NAN);
+    let mut text = format!(
+        "## Changes that nobody wanted\n\nIn {} minutes, with {} processors kept busy by as many \
+         threads and {} % of what each host sends to each other lost.\n\n",
+        figure("minutes"),
+        figure("busy processors"),
+        figure("loss"),
+    );
+    table(&mut text, part, &["failovers"], |part, name, what| spread(part, name, what, count));
+    text.push_str("\nThe loop of the election in that time, in milliseconds:\n\n");
+    text.push_str(&loop_gaps(part));
+    text
+}
+
+fn loop_gaps(part: &Part) -> String {
+    let mut text = String::new();
+    let columns = [
+        "loop gap p99.9, boss",
+        "loop gap, longest, boss",
+        "loop gap p99.9, follower",
+        "loop gap, longest, follower",
+    ];
+    table(&mut text, part, &columns, |part, name, what| spread(part, name, what, two_places));
+    text
+}
+
+/// A line for each contender that has any of these figures, a column for each figure that any has.
+fn table(
+    text: &mut String,
+    part: &Part,
+    columns: &[&str],
+    cell: impl Fn(&Part, &str, &str) -> Option<String>,
+) {
+    let names: Vec<&str> = contenders(part).map(|(name, _)| name.as_str()).collect();
+    let cell = |name: &str, what: &str| cell(part, name, what);
+    let shown: Vec<&str> = columns
+        .iter()
+        .copied()
+        .filter(|what| names.iter().any(|name| cell(name, what).is_some()))
+        .collect();
+    let mut head = vec![String::new()];
+    head.extend(shown.iter().map(|what| (*what).to_owned()));
+    line(text, &head);
+    rule(text, head.len());
+    for name in names {
+        let cells: Vec<_> = shown.iter().map(|what| cell(name, what)).collect();
+        if cells.iter().any(Option::is_some) {
+            let mut words = vec![format!("**{name}**")];
+            words.extend(cells.into_iter().map(Option::unwrap_or_default));
+            line(text, &words);
+        }
+    }
+}
+
+fn line(text: &mut String, words: &[String]) {
+    let _ = writeln!(text, "| {} |", words.join(" | "));
+}
+
+fn rule(text: &mut String, columns: usize) {
+    let _ = writeln!(text, "|{}", "---|".repeat(columns));
+}
+
+/// Median, least and most; only the first where all are the same.
+fn spread(part: &Part, name: &str, what: &str, print: fn(f64) -> String) -> Option<String> {
+    let figures = part.figures(name, what)?;
+    let [median, least, most] = [figures.median(), figures.least(), figures.most()].map(print);
+    let same = median == least && median == most;
+    Some(if same { median } else { format!("{median} ({least} to {most})") })
+}
+
+fn milliseconds(ms: f64) -> String {
+    if ms < 100.0 { format!("{ms:.1}") } else { format!("{ms:.0}") }
+}
+
+fn two_places(figure: f64) -> String {
+    format!("{figure:.2}")
+}
+
+fn count(figure: f64) -> String {
+    format!("{figure:.0}")
+}
+
+/// Shown only where there were any.
+const CHANGES: &str = "changes meanwhile";
+
+/// What README.md quotes: medians.
+fn short(results: &Results) -> String {
+    let Some(failover) = results.part(failover::PART) else { return String::new() };
+    let names: Vec<&str> = contenders(failover).map(|(name, _)| name.as_str()).collect();
+    let mut text = String::new();
+    let mut head = vec!["median".to_owned()];
+    head.extend(names.iter().map(|name| (*name).to_owned()));
+    line(&mut text, &head);
+    rule(&mut text, head.len());
+    let mut row = |title: &str, cell: &dyn Fn(&str) -> Option<String>| {
+        let mut words = vec![title.to_owned()];
+        words.extend(names.iter().map(|name| cell(name).unwrap_or_else(|| "-".to_owned())));
+        line(&mut text, &words);
+    };
+    let ms = |name: &str, fault: Fault| {
+        failover.median(name, fault.name()).map(|ms| format!("{} ms", milliseconds(ms)))
+    };
+    row("the server is lost", &|name| ms(name, Fault::HostLost));
+    row("at worst, by `--check`", &|name| {
+        failover.median(name, "bound, worst").map(|ms| format!("{} ms", milliseconds(ms)))
+    });
+    row("its network process is killed", &|name| ms(name, Fault::NetworkKilled));
+    row("its main process is killed", &|name| ms(name, Fault::MainKilled));
+    row("all its processes are killed", &|name| ms(name, Fault::AllKilled));
+    row("stopped in order", &|name| ms(name, Fault::Stopped));
+    if let Some(memory) = results.part(idle::MEMORY) {
+        row("memory", &|name| {
+            let most = memory.figures(name, "changes done")?.most();
+            Some(format!("{most:.1} MB"))
+        });
+    }
+    if let Some(cpu) = results.part(idle::CPU) {
+        row("processor, master and follower", &|name| {
+            let (boss, follower) = (cpu.median(name, "boss")?, cpu.median(name, "follower")?);
+            Some(format!("{boss:.2} %, {follower:.2} %"))
+        });
+    }
+    if let Some(unwanted) = results.part(unwanted::PART) {
+        row("changes that nobody wanted, under load and loss", &|name| {
+            unwanted.median(name, "failovers").map(count)
+        });
+    }
+    let runs = failover.figures(names[0], Fault::HostLost.name()).map_or(0, |it| it.runs());
+    let _ = writeln!(
+        text,
+        "\nTimes are to the start of the next master's action, medians of {runs} runs in one go on hosts \
+         of their own\n(namespaces, {}), {}. Spread, configurations and the rest:\n\
+         [tests/bench/RESULTS.md](tests/bench/RESULTS.md); `cargo run --release -p bench` measures \
+         yours.",
+        failover.machine, failover.recorded,
+    );
+    text
+}

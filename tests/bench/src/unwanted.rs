@@ -15,8 +15,8 @@ use crate::results::Part;
 /// The part's name.
 pub const PART: &str = "unwanted";
 
-/// Runs it.
-pub fn run(settings: &Settings, part: &mut Part) {
+/// Runs it; who took part, to be judged.
+pub fn run(settings: &Settings, part: &mut Part) -> Vec<Box<dyn Contender>> {
     let mut all = field::start(settings, &mut [part]);
     let minutes = settings.unwanted.as_secs_f64() / 60.0;
     for (what, figure) in [
@@ -35,12 +35,11 @@ pub fn run(settings: &Settings, part: &mut Part) {
         let within = |at: &u64| (begun..ended).contains(at);
         let count = promotes(&contender.lines()).into_iter().filter(within).count();
         part.add(&contender.name(), "failovers", count as f64);
-        contender.settled();
         for (what, figure) in contender.own_figures() {
             part.add(&contender.name(), &what, figure);
         }
-        contender.judge();
     }
+    all
 }
 
 fn set_loss(all: &[Box<dyn Contender>], percent: u8) {

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 
 use bossctl::playground::cluster::Place;
+use control::model::Standing;
 use harness::judge::Line;
 use harness::{Acting, Bed, bossctl, bossd, until};
 use network::{Bounds, Lan, listen, names};
@@ -140,6 +141,10 @@ impl Contender for Boss {
         running(self.bed.node(host).processes(), "bossd")
     }
 
+    fn bears_tracing(&self) -> bool {
+        self.name == "lan"
+    }
+
     fn plans(&self) -> bool {
         true
     }
@@ -158,10 +163,10 @@ impl Contender for Boss {
     }
 
     fn own_figures(&mut self) -> Vec<(String, f64)> {
-        let boss = self.whole().index;
         let mut figures = Vec::new();
-        for (role, host) in [("boss", boss), ("follower", (boss + 1) % HOSTS)] {
-            let status = self.bed.node(host).status().unwrap_or_else(|error| panic!("{error}"));
+        for status in self.bed.statuses().into_iter().flatten() {
+            let leads = status.this.standing == Standing::Leader;
+            let role = if leads { "boss" } else { "follower" };
             let ms = |us: u64| us as f64 / 1_000.0;
             figures.push((format!("loop gap p99.9, {role}"), ms(status.p999_loop_gap_us)));
             figures.push((format!("loop gap, longest, {role}"), ms(status.max_loop_gap_us)));

@@ -205,6 +205,10 @@ impl Contender for Etcd {
         self.daemons.running(host, "etcd")
     }
 
+    fn bears_tracing(&self) -> bool {
+        self.timing.intervals.is_none()
+    }
+
     fn plans(&self) -> bool {
         true
     }

@@ -151,6 +151,10 @@ impl Contender for Keepalived {
         self.daemons.running(host, "keepalived")
     }
 
+    fn bears_tracing(&self) -> bool {
+        self.advert == "1"
+    }
+
     fn plans(&self) -> bool {
         // It has no word for it but to be stopped.
         false

@@ -52,6 +52,10 @@ pub trait Contender: Send {
     /// Says that word; false if there is none.
     fn hand_on(&mut self, host: usize) -> bool;
 
+    /// Whether it can be watched call by call, which stops its processes at each; what acts within
+    /// some milliseconds cannot bear that.
+    fn bears_tracing(&self) -> bool;
+
     /// What only it can tell: name and value.
     fn own_figures(&mut self) -> Vec<(String, f64)> {
         Vec::new()
