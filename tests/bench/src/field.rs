@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use crate::contender::{Boss, Contender, Etcd, EtcdTiming, Keepalived};
+use crate::contender::{Boss, Contender, Etcd, EtcdTiming, Keepalived, TOP, USUAL};
 use crate::results::Part;
 
 /// What is asked of a run.
@@ -50,8 +50,9 @@ pub fn start(settings: &Settings, part: &mut [&mut Part]) -> Vec<Box<dyn Contend
         all.push(Box::new(Boss::start("fast", "profile = \"fast\"")));
     }
     if settings.has("keepalived") {
-        all.push(Box::new(Keepalived::start("1")));
-        all.push(Box::new(Keepalived::start("0.1")));
+        all.push(Box::new(Keepalived::start("1 s", "1", USUAL)));
+        all.push(Box::new(Keepalived::start("1 s, priority 254", "1", TOP)));
+        all.push(Box::new(Keepalived::start("0.1 s", "0.1", USUAL)));
     }
     if settings.has("etcd") {
         let defaults = EtcdTiming { name: "defaults", intervals: None, ttl: None };

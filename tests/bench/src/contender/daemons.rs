@@ -72,6 +72,8 @@ impl Daemons {
             .arg(program)
             .args(arguments)
             .env(processes::MARK, self.at(host))
+            // Logs that are read for their times have them in UTC.
+            .env("TZ", "UTC")
             .current_dir(self.at(host))
             .stdin(Stdio::null());
         command

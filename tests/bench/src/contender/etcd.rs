@@ -13,6 +13,7 @@ use nix::unistd::Pid;
 
 use super::daemons::{Daemons, last_event, signal};
 use super::{Contender, Fault, HOSTS, done, host_name};
+use crate::wall_to_boot;
 
 /// Its timing.
 #[derive(Clone, Copy, Debug)]
@@ -59,6 +60,9 @@ impl Etcd {
             ("--listen-client-urls", urls(2379)),
             ("--advertise-client-urls", urls(2379)),
             ("--initial-cluster", cluster.join(",")),
+            // The other logger tells the time in whole seconds.
+            ("--logger", "zap".to_owned()),
+            ("--log-outputs", "stderr".to_owned()),
         ] {
             arguments.extend([option.to_owned(), value]);
         }
@@ -213,13 +217,47 @@ impl Contender for Etcd {
         true
     }
 
+    fn led_after(&self, moment: u64) -> Option<u64> {
+        let offset = wall_to_boot();
+        let times = (0..HOSTS).flat_map(|host| {
+            let log = fs::read_to_string(self.daemons.at(host).join("log")).unwrap_or_default();
+            let of = |line: &str| elected_at(line);
+            log.lines().filter_map(of).collect::<Vec<_>>()
+        });
+        let times = times.filter_map(|wall_ns| u64::try_from(wall_ns + offset).ok());
+        times.filter(|at| *at >= moment).min()
+    }
+
     fn hand_on(&mut self, host: usize) -> bool {
         self.inflict(Fault::Stopped, host);
         true
     }
 }
 
+/// When a line of etcd's log says that a leader was elected, by the wall clock in nanoseconds.
+fn elected_at(line: &str) -> Option<i128> {
+    if !line.contains(" elected leader ") {
+        return None;
+    }
+    let line: serde_json::Value = serde_json::from_str(line).ok()?;
+    let stamp: jiff::Timestamp = line["ts"].as_str()?.parse().ok()?;
+    Some(stamp.as_nanosecond())
+}
+
 /// Where Debian has the server.
 pub const PROGRAM: &str = "/usr/bin/etcd";
 /// And its client.
 pub const CLIENT: &str = "/usr/bin/etcdctl";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_election_is_found_in_the_log() {
+        let line = r#"{"level":"info","ts":"1970-01-01T00:00:02.005Z","caller":"raft/node.go:327",
+            "msg":"raft.node: 69d8 elected leader 79c4 at term 2"}"#;
+        assert_eq!(elected_at(line), Some(2_005_000_000));
+        assert_eq!(elected_at(&line.replace("elected", "lost")), None);
+    }
+}

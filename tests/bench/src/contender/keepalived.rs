@@ -1,6 +1,6 @@
 //! keepalived from Debian: VRRP between three hosts, whose master takes the shared address and calls
-//! `notify_master`. Without preemption, as boss has none, and with priorities near the top, which
-//! make it as quick as it can be at its interval.
+//! `notify_master`. Without preemption, as boss has none. How long a backup waits depends on its
+//! priority too, so it takes part with the default one and with the quickest.
 
 use std::fs;
 
@@ -18,16 +18,19 @@ use crate::proc::parent;
 #[derive(Debug)]
 pub struct Keepalived {
     daemons: Daemons,
+    name: &'static str,
     advert: &'static str,
+    highest: u8,
     // When each was started last.
     started: [u64; HOSTS],
 }
 
 impl Keepalived {
-    /// Starts three; `advert` is the interval between two adverts, in seconds.
-    pub fn start(advert: &'static str) -> Self {
+    /// Starts three; `advert` is the interval between two adverts, in seconds, and the priorities go
+    /// down from `highest`.
+    pub fn start(name: &'static str, advert: &'static str, highest: u8) -> Self {
         let daemons = Daemons::prepare(&[PROGRAM]);
-        let mut all = Self { daemons, advert, started: [0; HOSTS] };
+        let mut all = Self { daemons, name, advert, highest, started: [0; HOSTS] };
         for host in 0..HOSTS {
             fs::write(all.daemons.at(host).join("keepalived.conf"), all.config(host))
                 .expect("our own directory");
@@ -44,10 +47,11 @@ impl Keepalived {
         };
         format!(
             "global_defs {{\n  router_id {node}\n  script_user root\n}}\n\
-             vrrp_instance bench {{\n  state BACKUP\n  nopreempt\n  interface eth0\n  \
-             virtual_router_id 77\n  priority {}\n  advert_int {}\n  \
+             vrrp_instance bench {{\n  version {}\n  state BACKUP\n  nopreempt\n  \
+             interface eth0\n  virtual_router_id 77\n  priority {}\n  advert_int {}\n  \
              virtual_ipaddress {{ {SHARED}/24 dev eth0 }}\n  {}\n  {}\n  {}\n}}\n",
-            PRIORITIES[host],
+            self.version(),
+            self.priority(host),
             self.advert,
             notify("master", "promote"),
             notify("backup", "follow"),
@@ -55,9 +59,22 @@ impl Keepalived {
         )
     }
 
+    fn priority(&self, host: usize) -> u8 {
+        self.highest - u8::try_from(host).expect("three hosts")
+    }
+
+    /// Of VRRP: the default, unless the interval needs the later one.
+    fn version(&self) -> u8 {
+        if self.advert.contains('.') { 3 } else { 2 }
+    }
+
     fn run(&mut self, host: usize) {
         self.started[host] = boot_ns();
         let at = self.daemons.at(host);
+        for file in ["pid", "vrrp.pid"] {
+            // The one before was killed, and a process that nobody has reaped yet counts as living.
+            drop(fs::remove_file(at.join(file)));
+        }
         let path = |name: &str| at.join(name).display().to_string();
         let mut arguments = ["--dont-fork", "--log-console", "--vrrp"].map(str::to_owned).to_vec();
         for (option, file) in
@@ -78,15 +95,16 @@ impl Keepalived {
 
 impl Contender for Keepalived {
     fn name(&self) -> String {
-        format!("keepalived {} s", self.advert)
+        format!("keepalived {}", self.name)
     }
 
     fn configured(&self) -> String {
         format!(
-            "keepalived of Debian, `advert_int {}`, all `state BACKUP` with `nopreempt`, priorities {} \
-             (the higher the quicker), multicast, one address, `notify_master` is the action",
+            "keepalived of Debian, VRRP version {}, `advert_int {}`, all `state BACKUP` with `nopreempt`, priorities {}, \
+             multicast, one address, `notify_master` is the action",
+            self.version(),
             self.advert,
-            PRIORITIES.map(|priority| priority.to_string()).join(", "),
+            [0, 1, 2].map(|host| self.priority(host).to_string()).join(", "),
         )
     }
 
@@ -152,7 +170,7 @@ impl Contender for Keepalived {
     }
 
     fn bears_tracing(&self) -> bool {
-        self.advert == "1"
+        self.name == "1 s"
     }
 
     fn plans(&self) -> bool {
@@ -167,5 +185,8 @@ impl Contender for Keepalived {
 
 /// Where Debian has it.
 pub const PROGRAM: &str = "/usr/sbin/keepalived";
-/// 255 is the owner of the address; (256 - priority) / 256 of an interval is waited besides three.
-const PRIORITIES: [u8; HOSTS] = [254, 253, 252];
+/// The default. (256 - priority) / 256 of an interval is waited besides three, and nothing else
+/// after a stop in order.
+pub const USUAL: u8 = 100;
+/// 255 is for the owner of the address.
+pub const TOP: u8 = 254;

@@ -15,7 +15,7 @@ use network::{Bounds, Lan};
 pub use bare::Bare;
 pub use boss::Boss;
 pub use etcd::{CLIENT as ETCDCTL, Etcd, PROGRAM as ETCD, Timing as EtcdTiming};
-pub use keepalived::{Keepalived, PROGRAM as KEEPALIVED};
+pub use keepalived::{Keepalived, PROGRAM as KEEPALIVED, TOP, USUAL};
 
 /// Three hosts, of which one acts.
 pub trait Contender: Send {
