@@ -35,7 +35,13 @@ pub fn run(
             }
         }
         eprintln!("  failover: round {round} of {}", settings.runs);
-        keep(part)?;
+        let mut part = part.clone();
+        for contender in &all {
+            if let Some(doubles) = contender.doubles() {
+                part.add(&contender.name(), "two at once", f64::from(doubles));
+            }
+        }
+        keep(&part)?;
     }
     Ok(all)
 }

@@ -67,7 +67,9 @@ pub fn run(settings: &Settings, parts: &mut Parts) -> Vec<Box<dyn Contender>> {
             vec![("changes".to_owned(), f64::from(changes))]
         });
         for (name, figures) in made {
-            figures.iter().for_each(|(what, figure)| part.add(&name, what, *figure));
+            for (what, figure) in figures {
+                part.add(&name, &what, figure);
+            }
         }
         remember(part, &mut all, &bare, "changes done");
     }
@@ -222,8 +224,7 @@ fn writes(settings: &Settings, all: &mut [Box<dyn Contender>], part: &mut Part) 
 /// How often each of the three made something durable.
 fn writes_of_a_change(contender: &mut dyn Contender, planned: bool) -> Vec<(&'static str, f64)> {
     contender.settled();
-    let traces: Vec<_> =
-        (0..HOSTS).map(|host| Trace::attach(&contender.daemon(host))).collect();
+    let traces: Vec<_> = (0..HOSTS).map(|host| Trace::attach(&contender.daemon(host))).collect();
     let old = change_once(contender, planned);
     let new = contender.settled();
     let calls = traces.into_iter().map(Trace::calls).enumerate();

@@ -60,7 +60,8 @@ fn main() -> anyhow::Result<ExitCode> {
         bail!("missing: {}", missing.join("; "));
     }
     take_down_at_the_end();
-    let results = if arguments.quick { Results::default() } else { Results::read(&results_file())? };
+    let results =
+        if arguments.quick { Results::default() } else { Results::read(&results_file())? };
     measure(&arguments, &settings, results)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -28,7 +28,8 @@ pub fn missing(settings: &Settings) -> Vec<String> {
     ];
     for (family, program, package) in others {
         if settings.has(family) && !Path::new(program).is_file() {
-            missing.push(format!("{program} (package {package}), or --contenders without {family}"));
+            missing
+                .push(format!("{program} (package {package}), or --contenders without {family}"));
         }
     }
     missing

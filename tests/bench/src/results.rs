@@ -137,6 +137,7 @@ fn machine() -> String {
     let model = cpus.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
     let model = model.map_or("unknown processor", |(_, name)| name.trim());
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let kernel: String = kernel.chars().take_while(|it| it.is_ascii_digit() || *it == '.').collect();
+    let kernel: String =
+        kernel.chars().take_while(|it| it.is_ascii_digit() || *it == '.').collect();
     format!("{} processors ({model}), Linux {}", crate::processors(), kernel.trim_end_matches('.'))
 }

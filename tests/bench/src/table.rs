@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, bail};
 
@@ -15,20 +15,23 @@ use crate::{failover, idle, unwanted};
 /// Writes both files.
 pub fn write_all(results: &Results) -> anyhow::Result<()> {
     let own = Path::new(env!("CARGO_MANIFEST_DIR"));
-    put(own.join("RESULTS.md"), "<!-- bench -->", "<!-- end of bench -->", &render(results))?;
+    put(&own.join("RESULTS.md"), "<!-- bench -->", "<!-- end of bench -->", &render(results))?;
     let short = short(results);
-    put(own.join("../../README.md"), "<!-- figures -->", "<!-- end of figures -->", &short)
+    put(&own.join("../../README.md"), "<!-- figures -->", "<!-- end of figures -->", &short)
 }
 
+/// What a part is shown as.
+type Section = fn(&Part) -> String;
+
 /// Puts a text between its marks.
-fn put(path: PathBuf, from: &str, to: &str, text: &str) -> anyhow::Result<()> {
-    let whole = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+fn put(path: &Path, from: &str, to: &str, text: &str) -> anyhow::Result<()> {
+    let whole = fs::read_to_string(path).with_context(|| path.display().to_string())?;
     let marked = whole.split_once(from).and_then(|(head, rest)| {
         let (_, tail) = rest.split_once(to)?;
         Some(format!("{head}{from}\n{text}{to}{tail}"))
     });
     let Some(marked) = marked else { bail!("{} has no {from} and {to}", path.display()) };
-    fs::write(&path, marked).with_context(|| path.display().to_string())
+    fs::write(path, marked).with_context(|| path.display().to_string())
 }
 
 /// All of it.
@@ -45,7 +48,7 @@ pub fn render(results: &Results) -> String {
         }
         text.push('\n');
     }
-    let sections: [(&str, fn(&Part) -> String); 6] = [
+    let sections: [(&str, Section); 6] = [
         (failover::PART, of_failover),
         (idle::MEMORY, of_memory),
         (idle::CPU, of_cpu),
@@ -82,12 +85,17 @@ fn contenders(part: &Part) -> impl Iterator<Item = &(String, String)> {
 fn of_failover(part: &Part) -> String {
     let mut text = "## From a fault to the start of the next action\n\nMilliseconds, median (least to \
                     most). The action is a program that notes the time, started as a hook, as \
-                    `notify_master`, or as the command of `etcdctl lock`.\n\n"
+                    `notify_master`, or as the command of `etcdctl lock`. `two at once` is how often \
+                    two of them acted at the same time, where it is known.\n\n"
         .to_owned();
     let mut columns: Vec<_> = Fault::MEASURED.map(Fault::name).to_vec();
     columns.insert(1, "bound, worst");
     columns.insert(2, "host lost, a leader only");
-    table(&mut text, part, &columns, |part, name, what| spread(part, name, what, milliseconds));
+    columns.push(DOUBLES);
+    table(&mut text, part, &columns, |part, name, what| match what {
+        DOUBLES => spread(part, name, what, count),
+        _ => spread(part, name, what, milliseconds),
+    });
     if let Some(disk) = part.median("disk", "durable write") {
         let _ = writeln!(
             text,
@@ -111,15 +119,18 @@ fn of_memory(part: &Part) -> String {
         "changes" => spread(part, name, what, count),
         _ => spread(part, name, what, two_places),
     });
-    text.push_str("\nThe loop of the election in that time, before the changes, in milliseconds:\n\n");
+    text.push_str(
+        "\nThe loop of the election in that time, before the changes, in milliseconds:\n\n",
+    );
     text.push_str(&loop_gaps(part));
     text
 }
 
 fn of_cpu(part: &Part) -> String {
-    let mut text = "## Processor time\n\nPercent of one processor, all threads by schedstat, over a \
+    let mut text =
+        "## Processor time\n\nPercent of one processor, all threads by schedstat, over a \
                     minute in which all of them run side by side.\n\n"
-        .to_owned();
+            .to_owned();
     table(&mut text, part, &["boss", "follower", CHANGES], |part, name, what| {
         spread(part, name, what, two_places)
     });
@@ -127,10 +138,10 @@ fn of_cpu(part: &Part) -> String {
 }
 
 fn of_traffic(part: &Part) -> String {
-    let mut text = "## Traffic\n\nPer second, in and out together, with the headers of Ethernet.\n\n"
-        .to_owned();
-    let columns =
-        ["boss, packets", "boss, bytes", "follower, packets", "follower, bytes", CHANGES];
+    let mut text =
+        "## Traffic\n\nPer second, in and out together, with the headers of Ethernet.\n\n"
+            .to_owned();
+    let columns = ["boss, packets", "boss, bytes", "follower, packets", "follower, bytes", CHANGES];
     table(&mut text, part, &columns, |part, name, what| spread(part, name, what, count));
     text
 }
@@ -234,6 +245,7 @@ fn count(figure: f64) -> String {
     format!("{figure:.0}")
 }
 
+const DOUBLES: &str = "two at once";
 /// Shown only where there were any.
 const CHANGES: &str = "changes meanwhile";
 

@@ -24,7 +24,12 @@ pub fn judge(results: &Results) -> Vec<Verdict> {
     if let Some(part) = results.part(failover::PART) {
         verdicts.extend(RATIOS.iter().filter_map(|ratio| ratio.judge(part)));
     }
-    let mut limit = |part: &str, contender: &str, what: &str, below: f64, title: &str, unit: &str| {
+    let mut limit = |part: &str,
+                     contender: &str,
+                     what: &str,
+                     below: f64,
+                     title: &str,
+                     unit: &str| {
         let figures = results.part(part).and_then(|part| part.figures(contender, what));
         verdicts.extend(figures.map(|figures| {
             let most = figures.most();
@@ -93,7 +98,11 @@ const RATIOS: [Ratio; 7] = [
     Ratio { ours: (LAN, Fault::NetworkKilled), theirs: (SLOW_PEER, Fault::AllKilled), below: 0.1 },
     Ratio { ours: (LAN, Fault::MainKilled), theirs: (SLOW_PEER, Fault::AllKilled), below: 0.1 },
     Ratio { ours: (FAST, Fault::Stopped), theirs: (QUICK_PEER, Fault::Stopped), below: 1.0 },
-    Ratio { ours: (FAST, Fault::NetworkKilled), theirs: (QUICK_PEER, Fault::AllKilled), below: 1.0 },
+    Ratio {
+        ours: (FAST, Fault::NetworkKilled),
+        theirs: (QUICK_PEER, Fault::AllKilled),
+        below: 1.0,
+    },
 ];
 
 #[cfg(test)]

@@ -77,8 +77,7 @@ impl Bare<'_> {
         let socket = UdpSocket::bind(self.members[self.index].1.parse::<SocketAddr>()?)?;
         let (server, client) = configurations(tls)?;
         let runtime = Arc::new(TokioRuntime);
-        let mut endpoint =
-            Endpoint::new(EndpointConfig::default(), Some(server), socket, runtime)?;
+        let mut endpoint = Endpoint::new(EndpointConfig::default(), Some(server), socket, runtime)?;
         endpoint.set_default_client_config(client);
         Ok(endpoint)
     }

@@ -8,7 +8,7 @@ use std::process::Stdio;
 
 use bossctl::playground::cluster::Place;
 use control::model::Standing;
-use harness::judge::Line;
+use harness::judge::{Line, Violation, judge};
 use harness::{Acting, Bed, bossctl, bossd, until};
 use network::{Bounds, Lan, listen, names};
 use nix::sys::signal::{Signal, kill};
@@ -32,9 +32,9 @@ impl Boss {
     pub fn start(name: &'static str, timing: &'static str) -> Self {
         let lan = done(Lan::new(HOSTS));
         let mut plan = harness::plan(&names()[..HOSTS]);
-        timing.clone_into(&mut plan.timing);
+        plan.timing = String::from(timing);
         // So short that who resigned may act again in the next round.
-        plan.election = "hold-off = \"1s\"".to_owned();
+        plan.election = String::from("hold-off = \"1s\"");
         let place = |host| {
             let enter = ["ip", "netns", "exec", lan.host(host).name()];
             Place { address: listen(host), launcher: enter.map(OsString::from).to_vec() }
@@ -172,6 +172,11 @@ impl Contender for Boss {
             figures.push((format!("loop gap, longest, {role}"), ms(status.max_loop_gap_us)));
         }
         figures
+    }
+
+    fn doubles(&self) -> Option<u32> {
+        let verdict = judge(&self.lines(), None);
+        Some(u32::from(matches!(verdict, Err(Violation::Overlap { .. }))))
     }
 
     fn judge(&mut self) {

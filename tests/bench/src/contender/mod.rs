@@ -71,7 +71,12 @@ pub trait Contender: Send {
         None
     }
 
-    /// Whether what its actions wrote shows two at once; that ends the bench.
+    /// How often two acted at once, where that can be told.
+    fn doubles(&self) -> Option<u32> {
+        None
+    }
+
+    /// Whether what its actions wrote shows what must never be; that ends the bench.
     fn judge(&mut self) {}
 
     /// When somebody first acted at or after this moment.
