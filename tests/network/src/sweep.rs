@@ -67,7 +67,7 @@ mod tests {
     fn only_names_of_dead_owners_are_left() {
         // Above the largest process id that Linux gives.
         assert!(is_left("boss-net-4194305-0-h1"));
-        assert!(!is_left(&format!("boss-net-{}-0-h1", std::process::id()).as_str()));
+        assert!(!is_left(&format!("boss-net-{}-0-h1", std::process::id())));
         for other in ["boss-net-", "boss-net-x-0", "tmpfs", "boss-network-4194305-0"] {
             assert!(!is_left(other), "{other}");
         }
