@@ -16,7 +16,7 @@ use crate::{failover, idle, unwanted};
 pub fn write_all(results: &Results) -> anyhow::Result<()> {
     let own = Path::new(env!("CARGO_MANIFEST_DIR"));
     put(&own.join("RESULTS.md"), "<!-- bench -->", "<!-- end of bench -->", &render(results))?;
-    let short = short(results);
+    let Some(short) = short(results) else { return Ok(()) };
     put(&own.join("../../README.md"), "<!-- figures -->", "<!-- end of figures -->", &short)
 }
 
@@ -89,7 +89,7 @@ fn of_failover(part: &Part) -> String {
                     two of them acted at the same time, where it is known.\n\n"
         .to_owned();
     let mut columns: Vec<_> = Fault::MEASURED.map(Fault::name).to_vec();
-    columns.insert(1, "bound, worst");
+    columns.insert(1, BOUND);
     columns.insert(2, "host lost, a leader only");
     columns.push(DOUBLES);
     table(&mut text, part, &columns, |part, name, what| match what {
@@ -249,56 +249,70 @@ const DOUBLES: &str = "two at once";
 /// Shown only where there were any.
 const CHANGES: &str = "changes meanwhile";
 
-/// What README.md quotes: medians.
-fn short(results: &Results) -> String {
-    let Some(failover) = results.part(failover::PART) else { return String::new() };
-    let names: Vec<&str> = contenders(failover).map(|(name, _)| name.as_str()).collect();
+/// What README.md quotes: medians, a line for each contender. None before faults were measured.
+fn short(results: &Results) -> Option<String> {
+    let failover = results.part(failover::PART)?;
+    let ms = |name: &str, what: &str| {
+        failover.median(name, what).map(|ms| format!("{} ms", milliseconds(ms)))
+    };
+    let memory = |name: &str| {
+        let figures = results.part(idle::MEMORY)?.figures(name, "changes done")?;
+        Some(format!("{:.1} MB", figures.most()))
+    };
+    let cpu = |name: &str| {
+        let part = results.part(idle::CPU)?;
+        let (boss, follower) = (part.median(name, "boss")?, part.median(name, "follower")?);
+        Some(format!("{boss:.2} %, {follower:.2} %"))
+    };
+    let unwanted = |name: &str| results.part(unwanted::PART)?.median(name, "failovers").map(count);
     let mut text = String::new();
-    let mut head = vec!["median".to_owned()];
-    head.extend(names.iter().map(|name| (*name).to_owned()));
-    line(&mut text, &head);
+    let head = [
+        "",
+        "its server is lost",
+        "at worst, by `--check`",
+        "its network process is killed",
+        "its main process is killed",
+        "stopped in order",
+        "memory",
+        "processor: master, follower",
+        "unwanted changes",
+    ];
+    line(&mut text, &head.map(str::to_owned));
     rule(&mut text, head.len());
-    let mut row = |title: &str, cell: &dyn Fn(&str) -> Option<String>| {
-        let mut words = vec![title.to_owned()];
-        words.extend(names.iter().map(|name| cell(name).unwrap_or_else(|| "-".to_owned())));
+    for (name, _) in contenders(failover) {
+        let cells = [
+            ms(name, Fault::HostLost.name()),
+            ms(name, BOUND),
+            ms(name, Fault::NetworkKilled.name()),
+            ms(name, Fault::MainKilled.name()),
+            ms(name, Fault::Stopped.name()),
+            memory(name),
+            cpu(name),
+            unwanted(name),
+        ];
+        let mut words = vec![name.clone()];
+        words.extend(cells.into_iter().map(|cell| cell.unwrap_or_else(|| "-".to_owned())));
         line(&mut text, &words);
-    };
-    let ms = |name: &str, fault: Fault| {
-        failover.median(name, fault.name()).map(|ms| format!("{} ms", milliseconds(ms)))
-    };
-    row("the server is lost", &|name| ms(name, Fault::HostLost));
-    row("at worst, by `--check`", &|name| {
-        failover.median(name, "bound, worst").map(|ms| format!("{} ms", milliseconds(ms)))
-    });
-    row("its network process is killed", &|name| ms(name, Fault::NetworkKilled));
-    row("its main process is killed", &|name| ms(name, Fault::MainKilled));
-    row("all its processes are killed", &|name| ms(name, Fault::AllKilled));
-    row("stopped in order", &|name| ms(name, Fault::Stopped));
-    if let Some(memory) = results.part(idle::MEMORY) {
-        row("memory", &|name| {
-            let most = memory.figures(name, "changes done")?.most();
-            Some(format!("{most:.1} MB"))
-        });
     }
-    if let Some(cpu) = results.part(idle::CPU) {
-        row("processor, master and follower", &|name| {
-            let (boss, follower) = (cpu.median(name, "boss")?, cpu.median(name, "follower")?);
-            Some(format!("{boss:.2} %, {follower:.2} %"))
-        });
-    }
-    if let Some(unwanted) = results.part(unwanted::PART) {
-        row("changes that nobody wanted, under load and loss", &|name| {
-            unwanted.median(name, "failovers").map(count)
-        });
-    }
-    let runs = failover.figures(names[0], Fault::HostLost.name()).map_or(0, |it| it.runs());
+    let runs = failover.rows.iter().find(|row| row.what == Fault::HostLost.name());
     let _ = writeln!(
         text,
-        "\nTimes are to the start of the next master's action, medians of {runs} runs in one go on hosts \
-         of their own\n(namespaces, {}), {}. Spread, configurations and the rest:\n\
-         [tests/bench/RESULTS.md](tests/bench/RESULTS.md); `cargo run --release -p bench` measures \
-         yours.",
-        failover.machine, failover.recorded,
+        "\nTimes are to the start of the next master's action, medians of {} runs on hosts of their own \
+         (network\nnamespaces, {}). Memory after many changes, the largest of the three; processor time \
+         when nothing happens;\nunwanted changes in {} minutes with all processors busy and {} % loss. \
+         Spread, configurations and the\nrest: [tests/bench/RESULTS.md](tests/bench/RESULTS.md); \
+         `cargo run --release -p bench` measures yours.",
+        runs.map_or(0, |row| row.values.len()),
+        failover.machine,
+        figure(results.part(unwanted::PART), "minutes"),
+        figure(results.part(unwanted::PART), "loss"),
     );
-    text
+    Some(text)
 }
+
+/// Of the run itself.
+fn figure(part: Option<&Part>, what: &str) -> String {
+    part.and_then(|part| part.median("run", what)).map_or_else(|| "no".to_owned(), count)
+}
+
+const BOUND: &str = "bound, worst";
