@@ -36,8 +36,12 @@ pub struct Parts {
     pub disk: Option<Part>,
 }
 
-/// Runs them; who took part, to be judged.
-pub fn run(settings: &Settings, parts: &mut Parts) -> Vec<Box<dyn Contender>> {
+/// Runs them; who took part, to be judged. Each part is kept as soon as it is whole.
+pub fn run(
+    settings: &Settings,
+    parts: &mut Parts,
+    mut keep: impl FnMut(&str, &Part) -> anyhow::Result<()>,
+) -> anyhow::Result<Vec<Box<dyn Contender>>> {
     let Parts { memory, cpu, traffic, disk } = parts;
     let mut asked: Vec<_> = [&mut *memory, cpu, traffic, disk].into_iter().flatten().collect();
     let mut all = field::start(settings, &mut asked);
@@ -51,6 +55,9 @@ pub fn run(settings: &Settings, parts: &mut Parts) -> Vec<Box<dyn Contender>> {
     }
     if cpu.is_some() || traffic.is_some() || disk.is_some() {
         window(settings, &mut all, &bare, (cpu, traffic, disk));
+        for (name, part) in [(CPU, &*cpu), (TRAFFIC, &*traffic)] {
+            part.as_ref().map_or(Ok(()), |part| keep(name, part))?;
+        }
         eprintln!("  idle: processor time and traffic are counted");
     }
     if let Some(part) = memory.as_mut() {
@@ -72,11 +79,13 @@ pub fn run(settings: &Settings, parts: &mut Parts) -> Vec<Box<dyn Contender>> {
             }
         }
         remember(part, &mut all, &bare, "changes done");
+        keep(MEMORY, part)?;
     }
     if let Some(part) = disk.as_mut() {
         writes(settings, &mut all, part);
+        keep(DISK, part)?;
     }
-    all
+    Ok(all)
 }
 
 /// The memory of each host's daemon, in megabytes.

@@ -108,14 +108,7 @@ fn measure(arguments: &Arguments, settings: &Settings, results: Results) -> anyh
             traffic: begin(idle::TRAFFIC),
             disk: begin(idle::DISK),
         };
-        let all = idle::run(settings, &mut parts);
-        let idle::Parts { memory, cpu, traffic, disk } = parts;
-        let measured = [memory, cpu, traffic, disk].into_iter();
-        let names = [idle::MEMORY, idle::CPU, idle::TRAFFIC, idle::DISK];
-        for (name, part) in names.into_iter().zip(measured) {
-            part.map_or(Ok(()), |part| kept.keep(name, part))?;
-        }
-        judge(all);
+        judge(idle::run(settings, &mut parts, |name, part| kept.keep(name, part.clone()))?);
     }
     if let Some(mut part) = begin(failover::PART) {
         judge(failover::run(settings, &mut part, |part| kept.keep(failover::PART, part.clone()))?);
