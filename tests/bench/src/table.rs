@@ -112,7 +112,9 @@ fn of_memory(part: &Part) -> String {
         "## Memory\n\nMegabytes of a host's daemon, all its processes, pages that it shares counted in \
          parts (PSS), each host from its own copy of the binary; median of the three hosts (least to \
          most). At the start, after {minutes} minutes, and after that many changes of master, every \
-         second of boss's by a failure of the network. etcd is its server alone.\n\n"
+         second of boss's by a failure of the network. etcd is its server alone. Libraries of the \
+         system are shared with the other hosts of this machine, which is to the good of keepalived, \
+         that has most of them.\n\n"
     );
     let columns = ["start", "idle", "changes", "changes done"];
     table(&mut text, part, &columns, |part, name, what| match what {
