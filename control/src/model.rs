@@ -45,6 +45,8 @@ pub struct Status {
     pub alarms: Vec<Alarm>,
     /// The longest time between two turns of the election thread.
     pub max_loop_gap_us: u64,
+    /// How late the election thread's timer fired: 999 of 1,000 times by no more than this.
+    pub p999_loop_gap_us: u64,
     /// Keys in which cluster.toml differs from the cluster.
     pub file_differs: Vec<String>,
 }

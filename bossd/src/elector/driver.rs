@@ -159,7 +159,7 @@ impl Driver {
 
     fn handle_time(&mut self) {
         let now = clock::now();
-        self.background.saw_gap(self.armed.elapsed(now));
+        self.background.saw_late(self.armed.elapsed(now));
         self.node.handle_timeout(now);
     }
 
@@ -392,7 +392,7 @@ impl Driver {
     fn arm(&mut self) -> std::io::Result<()> {
         let now = clock::now();
         // A turn that is long by itself is as bad as a timer that fires late.
-        self.background.saw_gap(self.turn.elapsed(now));
+        self.background.saw_turn(self.turn.elapsed(now));
         self.armed = now.plus(self.node.wake(now).min(PICTURE));
         self.alarm.set(self.armed)
     }

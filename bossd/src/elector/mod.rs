@@ -5,6 +5,7 @@ mod allowance;
 pub mod control;
 pub mod driver;
 pub mod forward;
+mod loop_gap;
 pub mod peer;
 mod picture;
 pub mod schema;

@@ -10,6 +10,7 @@ use election::{
 use tracing::warn;
 
 use super::control::posture;
+use super::loop_gap::LoopGaps;
 use super::peer::LinkStatus;
 use crate::clock;
 use crate::config::{Config, canonical_of, differing_keys};
@@ -29,7 +30,7 @@ pub struct Background {
     alarm: Option<String>,
     /// How long the hooks took to let go.
     demotes: Vec<model::DemoteTime>,
-    max_gap: Span,
+    gaps: LoopGaps,
     /// When this boss, in this epoch, was first seen.
     boss_since: Option<(NodeId, u64, Moment)>,
     /// Peers whose state directory is not the one that the cluster knows.
@@ -47,7 +48,7 @@ impl Background {
             hooks: start.ready.clone(),
             alarm: None,
             demotes: start.demotes.clone(),
-            max_gap: Span::ZERO,
+            gaps: LoopGaps::new(),
             boss_since: None,
             strangers: Vec::new(),
         }
@@ -110,13 +111,23 @@ impl Background {
         self.alarm = alarm;
     }
 
-    /// The loop came late by this much.
-    pub fn saw_gap(&mut self, gap: Span) {
+    /// The timer fired this late.
+    pub fn saw_late(&mut self, gap: Span) {
+        self.warn_of_gap(gap);
+        self.gaps.saw_late(gap);
+    }
+
+    /// A turn took this long.
+    pub fn saw_turn(&mut self, gap: Span) {
+        self.warn_of_gap(gap);
+        self.gaps.saw(gap);
+    }
+
+    fn warn_of_gap(&self, gap: Span) {
         let third = self.config.cluster.state.timing.lease.part(3);
         if gap > third {
             warn!("the election's loop stood still for {gap}: more than a third of the lease");
         }
-        self.max_gap = self.max_gap.max(gap);
     }
 
     /// What a note says that status shows.
@@ -200,7 +211,8 @@ impl Background {
             history: history(snapshot),
             posture: model::Posture { level: model::Level::Safe, reasons: Vec::new() },
             alarms: self.alarms(snapshot, links),
-            max_loop_gap_us: self.max_gap.as_nanos() / 1_000,
+            max_loop_gap_us: self.gaps.max_us(),
+            p999_loop_gap_us: self.gaps.p999_us(),
             file_differs: self.file_differs(snapshot),
         };
         status.posture = posture::judge(&status);
