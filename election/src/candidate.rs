@@ -11,6 +11,9 @@ use crate::node::{Node, Standing};
 use crate::note::Note;
 use crate::quorum::{VoteResult, VoteTally};
 
+/// How often the time for a vote doubles: with the profile `lan` a voter's disk may take 7.6 s.
+const MOST_DOUBLINGS: u32 = 6;
+
 /// Asking whether an election would succeed.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct PreCandidate {
@@ -181,6 +184,15 @@ impl Node {
         }
         if durable && candidate.deadline.is_none() {
             let attempt = self.hard.state.timing.attempt_on(candidate.begun.elapsed(now));
+            // The voters' disks may be slower still.
+            let alike = self.sabotage.is(Mutant::C2VotesAlike);
+            let doubled = if alike { 0 } else { self.campaign.lost_votes.min(MOST_DOUBLINGS) };
+            let patience = match candidate.kind {
+                // As long as the one that hands over waits; nobody else asks meanwhile.
+                VoteKind::Handover { .. } => self.hard.state.timing.lease.times(2),
+                VoteKind::Normal | VoteKind::Refresh => Span::ZERO,
+            };
+            let attempt = attempt.times(1 << doubled).max(patience);
             candidate.deadline = Some(now.plus(attempt));
         }
         let over = candidate.deadline.is_some_and(|deadline| deadline.over_when_either(now));
@@ -203,6 +215,7 @@ impl Node {
                 let refusals: Vec<_> = candidate.refusals.clone().into_iter().collect();
                 let term = self.hard.term;
                 self.note(Note::AttemptFailed { term, pre_vote: false, refusals });
+                self.campaign.lost_votes = self.campaign.lost_votes.saturating_add(1);
                 self.attempt_failed(now, now);
             }
         }

@@ -14,7 +14,7 @@ use crate::moment::{Moment, Passed, Span};
 use crate::node::{Node, Standing};
 use crate::refresh::Refresh;
 
-/// No wait doubles beyond this many failures (leader, handover).
+/// No wait doubles beyond this many failures (candidate, leader, handover).
 const MOST_FAILURES: u32 = 6;
 
 /// How the counters of a node were renamed: what is on its way must be renamed likewise.
@@ -111,6 +111,7 @@ impl Node {
             self.campaign.failures = self.campaign.failures.min(1);
             self.campaign.jitter = self.campaign.jitter.min(Span::from_nanos(1));
         }
+        self.campaign.lost_votes = self.campaign.lost_votes.min(MOST_FAILURES);
         self.campaign.without_lease = self.campaign.without_lease.min(MOST_FAILURES);
         let attempt = std::mem::replace(&mut self.campaign.attempt, 1);
         for trial in self.trials.values_mut() {
@@ -152,6 +153,9 @@ impl Leader {
         self.handovers_failed = self.handovers_failed.min(MOST_FAILURES);
         if let Some(refresh) = &mut self.refresh {
             refresh.vote_generation = refresh.vote_generation.saturating_sub(generation);
+            if refresh.deadline.is_some() {
+                refresh.begun = Moment::default();
+            }
         }
         self.sent.retain(|(_, at)| !at.plus(promise).over_when_either(now));
         let base = self.sent.front().map_or(self.seq, |(first, _)| first - 1);
@@ -242,8 +246,9 @@ impl Candidate {
 
 impl Refresh {
     fn shift(&mut self, passed: Passed) {
-        let Self { term: _, tally: _, deadline, vote_generation: _, renews: _ } = self;
-        earlier(deadline, passed);
+        let Self { term: _, tally: _, begun, deadline, vote_generation: _, renews: _ } = self;
+        earlier(begun, passed);
+        maybe_earlier(deadline, passed);
     }
 }
 
@@ -278,6 +283,7 @@ impl Campaign {
     fn shift(&mut self, passed: Passed) {
         let Self {
             failures: _,
+            lost_votes: _,
             jitter: _,
             not_before,
             attempt: _,

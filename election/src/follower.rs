@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::boss::Phase;
 use crate::candidate::PreCandidate;
 use crate::cluster_state::ClusterState;
-use crate::id::{Epoch, Version};
+use crate::id::{Epoch, Term, Version};
 use crate::lease::Promise;
 use crate::message::{Envelope, Facts, Message};
 use crate::moment::{Moment, Span};
@@ -20,6 +20,8 @@ use crate::ready::{Act, Reason};
 pub(crate) struct Campaign {
     /// Attempts that failed since the last promise.
     pub failures: u32,
+    /// C2: votes that were not won since this node last held a lease.
+    pub lost_votes: u32,
     /// Drawn anew for each attempt from the second on.
     pub jitter: Span,
     /// Not before BOTH clocks have reached this.
@@ -58,12 +60,23 @@ impl Node {
         let reply = Message::HeartbeatReply {
             seq: promises.then_some(seq),
             version: self.durable.state.version,
-            facts: Facts { ready: self.could_take_over(now), ..self.facts },
+            facts: Facts {
+                ready: self.could_take_over(now),
+                epoch: self.epoch_beyond(env.term),
+                ..self.facts
+            },
         };
         if self.sabotage.is(Mutant::A1RepliesEarly) {
             return self.send_at_once(env.from.clone(), reply);
         }
         self.send_beside(env.from.clone(), reply);
+    }
+
+    /// X4, 9.13: an epoch that the executor knows and `term` has not reached: the state directories
+    /// are younger than its marker. The next term would not be above it.
+    pub(crate) fn epoch_beyond(&self, term: Term) -> Option<Epoch> {
+        let known = self.runner.sent.max(self.runner.idle);
+        (known.0 > term.0 && !self.sabotage.is(Mutant::X4ReusesEpochs)).then_some(known)
     }
 
     /// L2: its last leadership earned no lease, so that another would not either.

@@ -183,6 +183,7 @@ impl Node {
         let patience = self.hard.state.timing.lease.times(2);
         if let Standing::Leader(leader) = &mut self.standing {
             leader.handover = None;
+            leader.better_since = None;
             let failures = leader.handovers_failed.min(MOST_DOUBLINGS);
             leader.handovers_failed = leader.handovers_failed.saturating_add(1);
             leader.seek_after = now.plus(patience.times(1 << failures));
@@ -327,6 +328,8 @@ impl Node {
             Some("the promise is not to it in this term")
         } else if version != self.hard.state.version {
             Some("this node does not have that version")
+        } else if self.epoch_beyond(self.hard.term).is_some() {
+            Some("its executor knows a later epoch")
         } else if self.phase != Phase::Idle || !self.runner.is_idle() {
             Some("this node is still letting go")
         } else if self.lacks_lease(now) {

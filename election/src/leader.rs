@@ -12,7 +12,7 @@ use crate::lease::{Lease, Promise};
 use crate::message::{Facts, Message};
 use crate::moment::Moment;
 use crate::mutant::Mutant;
-use crate::node::{Node, ReleasedWord, Standing};
+use crate::node::{CORRUPT_TERM_DISTANCE, Node, ReleasedWord, Standing};
 use crate::note::Note;
 use crate::quorum::acknowledged;
 use crate::ready::{Act, Effect, Reason};
@@ -219,6 +219,7 @@ impl Node {
         let lease = Lease { until: longer };
         leader.lease = Some(lease);
         self.campaign.without_lease = 0;
+        self.campaign.lost_votes = 0;
         if !leader.released {
             self.own_lease = Some(lease);
             if self.phase == Phase::Demoting && self.sabotage.is(Mutant::X3StopsExtending) {
@@ -332,6 +333,7 @@ impl Node {
     ) {
         let again = self.hard.state.timing.lease;
         let current = self.durable.state.version;
+        let votes = self.hard.state.members.has_vote(from);
         let Standing::Leader(leader) = &mut self.standing else { return };
         let any = self.sabotage.is(Mutant::L1CountsOtherTerms);
         let (Some(seq), true) = (seq, any || term == leader.term) else { return };
@@ -339,6 +341,13 @@ impl Node {
         let sent = if self.sabotage.is(Mutant::L1CountsFromReceipt) { Some(now) } else { sent };
         let progress = leader.progress.entry(from.clone()).or_default();
         progress.facts = facts;
+        let ahead = |epoch: &Epoch| epoch.0.saturating_sub(leader.term.0);
+        let beyond = facts.epoch.filter(|it| (1..=CORRUPT_TERM_DISTANCE).contains(&ahead(it)));
+        if let Some(Epoch(epoch)) = beyond.filter(|_| votes) {
+            // It could act only in a term above: R1.
+            self.highest_term = self.highest_term.max(Term(epoch));
+            leader.higher_term = leader.higher_term.max(Some(Term(epoch)));
+        }
         progress.heard = Some(now);
         if version.term == leader.term {
             // K1 as well: it is durable there, and a lost reply to the publish is made good.

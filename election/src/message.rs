@@ -170,11 +170,13 @@ pub struct Facts {
     pub ready: bool,
     /// Its last durable write succeeded.
     pub disk_ok: bool,
+    /// X4: its executor knows this epoch, which no term of the cluster has reached.
+    pub epoch: Option<Epoch>,
 }
 
 impl Default for Facts {
     fn default() -> Self {
-        Self { ready: true, disk_ok: true }
+        Self { ready: true, disk_ok: true, epoch: None }
     }
 }
 

@@ -107,6 +107,8 @@ mutants! {
     C1IgnoresRank,
     /// C2: an answer to an earlier attempt counts.
     C2CountsStaleReplies,
+    /// C2: the time for a vote never grows.
+    C2VotesAlike,
     /// E1: the state is not published again in the new term.
     E1SkipsRestamp,
     /// A1: an accepted heartbeat promises nothing.

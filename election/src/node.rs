@@ -22,7 +22,7 @@ use crate::ready::{Life, Outbox, Ready, Reason};
 use crate::word::Word;
 
 /// T0: a term this far ahead was not reached by counting.
-const CORRUPT_TERM_DISTANCE: u64 = 1 << 32;
+pub(crate) const CORRUPT_TERM_DISTANCE: u64 = 1 << 32;
 /// How often a disk that refused a write is tried again.
 const PROBE: Span = Span::from_secs(1);
 /// A chain of standings that an event can run through: follower, pre-candidate, candidate, leader.
@@ -141,6 +141,7 @@ impl Node {
             hold_off_ends: BTreeMap::new(),
             campaign: Campaign {
                 failures: 0,
+                lost_votes: 0,
                 jitter: Span::ZERO,
                 not_before: now,
                 // An answer to an attempt of an earlier life must not fit one of this life.
@@ -150,9 +151,10 @@ impl Node {
                 no_lease_until: now,
             },
             trials: BTreeMap::new(),
-            highest_term: hard.term,
+            // X4, 9.13: an epoch is a term, which this disk may not have seen, if it is another.
+            highest_term: hard.term.max(Term(last.0)),
             first_term,
-            facts: Facts { ready, disk_ok: true },
+            facts: Facts { ready, ..Facts::default() },
             leaving: false,
             left: false,
             probe_at: None,
@@ -163,20 +165,7 @@ impl Node {
             hard,
         };
         node.time_hold_offs(now);
-        node.enter_known_term();
         node
-    }
-
-    /// X4, 9.13: an epoch is a term. The executor may know a later one than the disk, whose state
-    /// directory was removed; the term that it was goes on from there, and a leader of a lower one
-    /// hears of it (R1).
-    fn enter_known_term(&mut self) {
-        let known = Term(self.runner.idle.0);
-        if known > self.hard.term && !self.sabotage.is(Mutant::X4ReusesEpochs) {
-            self.hard.term = known;
-            self.hard.voted_for = None;
-            self.term_generation = self.outbox.changed();
-        }
     }
 
     /// Breaks one rule on purpose.
@@ -190,7 +179,7 @@ impl Node {
             self.promise.until = now;
         }
         if self.sabotage.is(Mutant::X4ReusesEpochs) {
-            self.hard = self.durable.clone();
+            self.highest_term = self.hard.term;
         }
     }
 
@@ -246,7 +235,6 @@ impl Node {
                     self.facts.disk_ok = true;
                     self.probe_at = None;
                     self.note(Note::DiskRecovered);
-                    self.enter_known_term();
                 }
             }
         } else if self.outbox.refused(written.generation) {

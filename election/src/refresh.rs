@@ -17,7 +17,10 @@ use crate::ready::Reason;
 pub(crate) struct Refresh {
     pub term: Term,
     pub tally: VoteTally,
-    pub deadline: Moment,
+    /// When the own vote went to the disk.
+    pub begun: Moment,
+    /// None until the own vote is durable: nobody is asked before.
+    pub deadline: Option<Moment>,
     pub vote_generation: u64,
     /// R2, not R1.
     pub renews: bool,
@@ -36,8 +39,12 @@ impl Node {
         let Some(refresh) = &mut leader.refresh else { return self.refresh_if_due(now) };
         if self.outbox.is_durable(refresh.vote_generation) {
             refresh.tally.count(&self.me, true);
+            if refresh.deadline.is_none() {
+                let attempt = self.hard.state.timing.attempt_on(refresh.begun.elapsed(now));
+                refresh.deadline = Some(now.plus(attempt));
+            }
         }
-        let over = refresh.deadline.over_when_either(now);
+        let over = refresh.deadline.is_some_and(|deadline| deadline.over_when_either(now));
         match refresh.tally.result(&self.hard.state.members) {
             VoteResult::Won => self.finish_refresh(now),
             // Also a lost one waits for its end: two that refuse each other would otherwise raise
@@ -90,7 +97,8 @@ impl Node {
         let refresh = Refresh {
             term,
             tally: VoteTally::default(),
-            deadline: now.plus(self.hard.state.timing.attempt()),
+            begun: now,
+            deadline: None,
             vote_generation: self.term_generation,
             renews,
         };
@@ -116,7 +124,11 @@ impl Node {
         }
         if renews {
             let epoch = leader.epoch;
+            // What was waited of a predecessor's window, whose claim still stands, is not lost.
+            let window_by = now.plus(self.window_left(now));
+            let Standing::Leader(leader) = &mut self.standing else { return };
             leader.renew(now, votes);
+            leader.window_by = Some(window_by);
             if self.sabotage.is(Mutant::R2KeepsEpoch) {
                 leader.epoch = epoch;
             }

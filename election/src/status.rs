@@ -196,7 +196,11 @@ impl Node {
     fn wake_leader(&self, wake: &mut Earliest, now: Moment) {
         let Standing::Leader(leader) = &self.standing else { return };
         match &leader.refresh {
-            Some(refresh) => wake.either(refresh.deadline, now),
+            Some(refresh) => {
+                if let Some(deadline) = refresh.deadline {
+                    wake.either(deadline, now);
+                }
+            }
             None => wake.either(leader.next_heartbeat(), now),
         }
         if let Some(lease) = leader.lease {

@@ -72,7 +72,11 @@ impl Near {
             1 => Message::HeartbeatReply {
                 seq: (!draw.rarely(4)).then(|| draw.near(self.seq)),
                 version: self.version(draw),
-                facts: Facts { ready: !draw.rarely(4), disk_ok: !draw.rarely(8) },
+                facts: Facts {
+                    ready: !draw.rarely(4),
+                    disk_ok: !draw.rarely(8),
+                    epoch: draw.rarely(8).then(|| Epoch(draw.near(term.0))),
+                },
             },
             2 => Message::PreVote {
                 proposed: Term(draw.near(term.0)),

@@ -15,6 +15,7 @@ impl World {
     /// One write is under way at a time.
     pub(crate) fn write(&mut self, host: HostId, life: u64, write: Write) {
         let mut delay = self.random.between(MILLI / 2, 4 * MILLI);
+        delay += self.hosts[host].disk_steady;
         if self.hosts[host].disk_delay > 0 {
             delay += self.random.skewed(self.hosts[host].disk_delay);
         }

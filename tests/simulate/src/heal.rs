@@ -47,6 +47,7 @@ impl World {
         }
         self.repair(host);
         self.hosts[host].disk_delay = 0;
+        self.hosts[host].disk_steady = self.lasting_delay();
         self.hosts[host].disk_full = false;
         self.hosts[host].channel_delay = 0;
         self.thaw_executor(host);
@@ -59,6 +60,15 @@ impl World {
         self.power_on(host);
         let _ = self.command(host, Command::SetReady(true));
         self.after(SECOND, Event::StartExecutor { host });
+    }
+
+    /// A disk may be slow for ever, and slower than the others: then no vote comes in the time that
+    /// is usual. Not slower than a handover waits for.
+    fn lasting_delay(&mut self) -> u64 {
+        let most = self.settings.timing.lease.part(2).as_nanos();
+        let random = self.inject.random(Fault::DiskSlow);
+        let stays = self.faults.has(Fault::DiskSlow) && random.chance(30);
+        if stays { random.between(MILLI, most) } else { 0 }
     }
 
     /// What an operator does after the alarm: ends by hand what still stands, and boots the host.
@@ -80,8 +90,10 @@ impl World {
             Failback::After(delay) => delay.as_nanos(),
             Failback::Never => 0,
         };
+        // Each change is some writes in a row; the time for a vote doubles until it is enough.
+        let writes = self.hosts.iter().map(|host| host.disk_steady).max().unwrap_or(0) * 40;
         let jumped = if self.faults.has(Fault::Jumps) { JUMPED } else { 0 };
-        4 * SECOND + attempts + promises + hooks + failback + jumped
+        4 * SECOND + attempts + promises + hooks + failback + jumped + writes
     }
 
     /// Whatever operators imposed is lifted again.

@@ -30,6 +30,8 @@ pub(crate) struct Host {
     pub(crate) unsynced: Option<HardState>,
     /// A write takes this much longer.
     pub(crate) disk_delay: u64,
+    /// What every write takes besides, in peace as well.
+    pub(crate) disk_steady: u64,
     pub(crate) disk_full: bool,
     /// A word between the two processes takes this much longer at most.
     pub(crate) channel_delay: u64,
@@ -72,6 +74,7 @@ impl Host {
             disk,
             unsynced: None,
             disk_delay: 0,
+            disk_steady: 0,
             disk_full: false,
             channel_delay: 0,
             channel_busy: (0, 0),

@@ -89,6 +89,7 @@ struct HeartbeatReply {
     version: VersionDoc,
     ready: bool,
     disk_ok: bool,
+    epoch: Option<u64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -176,13 +177,15 @@ pub fn encode(envelope: &Envelope) -> Frame {
             };
             frame(kind::HEARTBEAT, term, message)
         }
-        Message::HeartbeatReply { seq, version, facts: Facts { ready, disk_ok } } => {
-            let (version, ready, disk_ok) = ((*version).into(), *ready, *disk_ok);
-            frame(
-                kind::HEARTBEAT_REPLY,
-                term,
-                HeartbeatReply { seq: *seq, version, ready, disk_ok },
-            )
+        Message::HeartbeatReply { seq, version, facts: Facts { ready, disk_ok, epoch } } => {
+            let message = HeartbeatReply {
+                seq: *seq,
+                version: (*version).into(),
+                ready: *ready,
+                disk_ok: *disk_ok,
+                epoch: epoch.map(|epoch| epoch.0),
+            };
+            frame(kind::HEARTBEAT_REPLY, term, message)
         }
         Message::Publish { state } => frame(kind::PUBLISH, term, StateDoc::from(state.as_ref())),
         Message::PublishReply { version } => {
@@ -307,8 +310,9 @@ fn heartbeat(doc: Heartbeat) -> Result<Message, SchemaError> {
 }
 
 fn heartbeat_reply(doc: HeartbeatReply) -> Result<Message, SchemaError> {
-    let HeartbeatReply { seq, version, ready, disk_ok } = doc;
-    Ok(Message::HeartbeatReply { seq, version: version.into(), facts: Facts { ready, disk_ok } })
+    let HeartbeatReply { seq, version, ready, disk_ok, epoch } = doc;
+    let facts = Facts { ready, disk_ok, epoch: epoch.map(Epoch) };
+    Ok(Message::HeartbeatReply { seq, version: version.into(), facts })
 }
 
 const PHASES: [Phase; 6] =
