@@ -35,6 +35,10 @@ pub struct Args {
 pub enum Verb {
     /// Show the cluster on one screen; the exit status is its posture
     Status(Status),
+    /// Say why a node is boss or is not, and what would happen without the boss
+    Explain(Explain),
+    /// Show who was boss, when and for how long
+    History(History),
     /// Take a node out of service, until undrained
     Drain(Drain),
     /// Take a node back into service
@@ -63,6 +67,27 @@ pub struct Status {
     pub node: Option<String>,
     /// Print the whole document as JSON
     #[arg(long, conflicts_with = "node")]
+    pub json: bool,
+}
+
+/// `bossctl explain`.
+#[derive(Debug, clap::Args)]
+pub struct Explain {
+    /// Which node [default: the one whose daemon is asked]
+    pub node: Option<String>,
+    /// Print the whole document as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `bossctl history`.
+#[derive(Debug, clap::Args)]
+pub struct History {
+    /// Only the newest N epochs
+    #[arg(long, value_name = "N", conflicts_with = "json")]
+    pub last: Option<usize>,
+    /// Print the whole document as JSON
+    #[arg(long)]
     pub json: bool,
 }
 

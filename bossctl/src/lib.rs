@@ -25,6 +25,8 @@ pub fn run(args: &Args) -> Exit {
 fn dispatch(args: &Args) -> Result<Exit, Failure> {
     match &args.verb {
         Verb::Status(status) => verbs::status::status(&args.daemon(), status),
+        Verb::Explain(explain) => verbs::tell::explain(&args.daemon(), explain),
+        Verb::History(history) => verbs::tell::history(&args.daemon(), history),
         Verb::Drain(drain) => verbs::change::drain(&args.daemon(), drain),
         Verb::Undrain(undrain) => verbs::change::undrain(&args.daemon(), undrain),
         Verb::Clear(clear) => verbs::change::clear(&args.daemon(), clear),

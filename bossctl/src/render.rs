@@ -1,6 +1,8 @@
 //! From the status document to text for people: one screen of 80 columns, the same words as the
 //! logs. Nothing is computed about the cluster here; the posture comes from the daemon.
 
+mod explain;
+mod history;
 mod page;
 
 use std::ffi::OsStr;
@@ -8,6 +10,8 @@ use std::fmt::Write;
 
 use control::model::{Boss, Drained, HeldOff, Kind, Member, Phase, Standing, Status};
 
+pub use explain::explanation;
+pub use history::history;
 pub use page::plain;
 use page::{COLUMNS, Page, duration, round_trip, wall_clock};
 

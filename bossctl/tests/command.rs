@@ -145,6 +145,39 @@ fn the_status_of_a_member_that_does_not_exist_names_those_that_do() {
 }
 
 #[test]
+fn explain_and_history_print_the_daemons_documents_and_end_with_0() {
+    let documents = [
+        (
+            "explanation",
+            include_str!("../../control/tests/explanation.json"),
+            "beta is not the boss",
+        ),
+        ("history", include_str!("../../control/tests/history.json"), "handover"),
+    ];
+    for ((field, golden, text), verb) in documents.into_iter().zip(["explain", "history"]) {
+        let mut document: Value = serde_json::from_str(golden).expect("golden");
+        // A later daemon says more; it is passed on.
+        document["weather"] = "fine".into();
+        let reply = || Reply::last(json!({ field: document.clone() }));
+        let daemon = Daemon::new(vec![vec![reply()], vec![reply()]]);
+        expect(&bossctl(&daemon.socket(), &[verb]), 0, text);
+        let output = bossctl(&daemon.socket(), &[verb, "--json"]);
+        let printed: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        assert_eq!((printed, output.status.code()), (document.clone(), Some(0)));
+    }
+}
+
+#[test]
+fn explain_asks_for_the_node_that_was_named_and_says_if_there_is_none() {
+    let unknown = Refusal::new(RefusalKind::UnknownNode, "no member is called delta");
+    let daemon = Daemon::new(vec![vec![Reply::from(Fault::from(unknown))]]);
+    expect(&bossctl(&daemon.socket(), &["explain", "delta"]), 1, "no member is called delta");
+    let call = daemon.calls().remove(0);
+    assert_eq!(call.method, "io.boss.Cluster.Explain");
+    assert_eq!(call.parameters, json!({ "node": "delta" }));
+}
+
+#[test]
 fn a_drain_says_what_it_did_and_how_to_undo_it() {
     let daemon = Daemon::new(vec![vec![done("beta is drained")]]);
     let output = bossctl(&daemon.socket(), &["drain", "--reason", "new disk"]);

@@ -7,6 +7,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::explanation::Explanation;
+use crate::history::History;
 use crate::model::Status;
 use crate::varlink::Fault;
 
@@ -17,6 +19,10 @@ pub const SERVICE: &str = "org.varlink.service";
 
 /// Answers [`StatusReply`]; with `more`, again at every change and at least once a second.
 pub const GET_STATUS: &str = "io.boss.Cluster.GetStatus";
+/// Takes [`Explain`], answers [`ExplainReply`].
+pub const EXPLAIN: &str = "io.boss.Cluster.Explain";
+/// Answers [`HistoryReply`].
+pub const GET_HISTORY: &str = "io.boss.Cluster.GetHistory";
 /// Takes [`Drain`], answers [`Done`].
 pub const DRAIN: &str = "io.boss.Cluster.Drain";
 /// Takes [`Undrain`], answers [`Done`].
@@ -77,6 +83,28 @@ pub struct Resign {
 pub struct Switchover {
     /// Who is to become boss.
     pub to: String,
+}
+
+/// `io.boss.Cluster.Explain`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Explain {
+    /// Which node; without it, the one that is asked.
+    pub node: Option<String>,
+}
+
+/// The reply to `Explain`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExplainReply {
+    /// Why the node is boss or is not.
+    pub explanation: Explanation,
+}
+
+/// The reply to `GetHistory`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HistoryReply {
+    /// The epochs that the cluster remembers.
+    pub history: History,
 }
 
 /// The reply to `GetStatus`.
@@ -261,6 +289,10 @@ mod tests {
     #[test]
     fn the_description_names_every_method_error_and_field() {
         let text = description(INTERFACE).expect("described");
+        for method in [EXPLAIN, GET_HISTORY] {
+            let name = method.rsplit('.').next().expect("a name");
+            assert!(text.contains(&format!("method {name}(")), "{method}");
+        }
         for method in [GET_STATUS, DRAIN, UNDRAIN, CLEAR, RESIGN, SWITCHOVER] {
             let name = method.rsplit('.').next().expect("a name");
             assert!(text.contains(&format!("method {name}(")), "{method}");
@@ -272,6 +304,11 @@ mod tests {
         let status = include_str!("../tests/status.json");
         let mut keys = Vec::new();
         collect_keys(&serde_json::from_str(status).expect("JSON"), &mut keys);
+        for document in
+            [include_str!("../tests/explanation.json"), include_str!("../tests/history.json")]
+        {
+            collect_keys(&serde_json::from_str(document).expect("JSON"), &mut keys);
+        }
         collect_keys(&serde_json::to_value(Done::default()).expect("JSON"), &mut keys);
         for key in keys {
             assert!(text.contains(&format!("  {key}: ")), "no field {key}");

@@ -1,9 +1,12 @@
 //! What is said over the control socket, and how: [`varlink`] frames the messages, [`interface`]
 //! names the methods and errors of `io.boss.Cluster`, [`model`] is the document that `status`
-//! answers with, and [`client`] asks. bossd serves it, bossctl asks; neither decides anything here.
+//! answers with, [`explanation`] and [`history`] are those of the verbs of that name, and [`client`]
+//! asks. bossd serves it, bossctl asks; neither decides anything here.
 #![forbid(unsafe_code)]
 
 pub mod client;
+pub mod explanation;
+pub mod history;
 pub mod identity;
 pub mod interface;
 pub mod model;

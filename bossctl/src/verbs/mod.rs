@@ -4,6 +4,7 @@
 pub mod ca;
 pub mod change;
 pub mod status;
+pub mod tell;
 mod wait;
 
 use std::path::Path;

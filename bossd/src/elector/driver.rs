@@ -8,7 +8,6 @@ mod orphaned;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use control::model::Status;
 use election::{Act, Command, Effect, Incarnation, Level, Moment, Node, NodeId, Phase, Span};
 use tokio::sync::{mpsc, watch};
 use tracing::{debug, error, info, warn};
@@ -17,7 +16,7 @@ use super::allowance::Allowance;
 use super::control::ControlRequest;
 use super::forward::Forwards;
 use super::peer::{PeerEvent, Peers};
-use super::picture::Background;
+use super::picture::{Background, Picture};
 use super::schema::wire;
 use super::state_dir::{Storage, StorageEvent};
 use crate::clock::{self, Alarm};
@@ -45,7 +44,7 @@ pub struct Driver {
     storage: Storage,
     executor: ipc::Sender<ToExecutor>,
     background: Background,
-    status: watch::Sender<Arc<Status>>,
+    pictures: watch::Sender<Arc<Picture>>,
     forwards: Forwards,
     /// Members whose connection was lost and has not come back.
     missed: BTreeSet<NodeId>,
@@ -82,7 +81,7 @@ impl Driver {
         storage: Storage,
         executor: ipc::Sender<ToExecutor>,
         background: Background,
-        status: watch::Sender<Arc<Status>>,
+        pictures: watch::Sender<Arc<Picture>>,
         inputs: Inputs,
     ) -> std::io::Result<Self> {
         let unborn = node.snapshot(clock::now()).state.is_unborn();
@@ -92,7 +91,7 @@ impl Driver {
             storage,
             executor,
             background,
-            status,
+            pictures,
             forwards: Forwards::new(super::seed()),
             missed: BTreeSet::new(),
             inputs,
@@ -366,9 +365,9 @@ impl Driver {
         for (name, member) in snapshot.state.members.iter() {
             self.peers.set_known(name.as_str(), member.incarnation.map(|life| life.0));
         }
-        let status = self.background.paint(now, &snapshot, &self.peers.links());
-        self.tell_service_manager(now, Background::one_line(&status));
-        self.status.send_replace(Arc::new(status));
+        let picture = self.background.paint(now, snapshot, &self.peers.links());
+        self.tell_service_manager(now, Background::one_line(&picture.status));
+        self.pictures.send_replace(Arc::new(picture));
     }
 
     /// When it changes, and once a second as a sign of life.

@@ -3,12 +3,14 @@
 
 use std::path::{Path, PathBuf};
 
+use control::history::History;
 use control::model::{self, Status};
 use election::{
     ClusterId, Incarnation, Kind, Member, Moment, Node, NodeId, Note, Phase, Snapshot, Span,
 };
 use tracing::warn;
 
+use super::chronicle::Chronicle;
 use super::control::posture;
 use super::peer::LinkStatus;
 use crate::clock;
@@ -17,6 +19,27 @@ use crate::ipc::{StartUp, transition_id};
 
 /// How many of the latest bosses status shows.
 const HISTORY: usize = 10;
+
+/// What the control socket answers from: the status, and what lies behind it.
+#[derive(Clone, Debug)]
+pub struct Picture {
+    /// What `status` shows.
+    pub status: Status,
+    /// What it was painted from.
+    pub snapshot: Snapshot,
+    /// When each boss was seen to act.
+    pub chronicle: Chronicle,
+}
+
+impl Picture {
+    /// The bosses of the past, until the picture was painted.
+    #[must_use]
+    pub fn history(&self) -> History {
+        let Status { cluster, node, taken, .. } = &self.status;
+        let painted = Moment { boot: taken.boot_ns, raw: taken.raw_ns };
+        self.chronicle.tell(painted, cluster, node, &self.snapshot.state)
+    }
+}
 
 /// What does not come from the node: the file, the executor, what was measured.
 pub struct Background {
@@ -32,6 +55,7 @@ pub struct Background {
     max_gap: Span,
     /// When this boss, in this epoch, was first seen.
     boss_since: Option<(NodeId, u64, Moment)>,
+    chronicle: Chronicle,
     /// Peers whose state directory is not the one that the cluster knows.
     strangers: Vec<(NodeId, Incarnation)>,
 }
@@ -49,6 +73,7 @@ impl Background {
             demotes: start.demotes.clone(),
             max_gap: Span::ZERO,
             boss_since: None,
+            chronicle: Chronicle::new(wall_seconds()),
             strangers: Vec::new(),
         }
     }
@@ -130,13 +155,15 @@ impl Background {
     }
 
     /// Before the loop has begun.
-    pub fn first_picture(&self, node: &Node) -> Status {
+    pub fn first_picture(&self, node: &Node) -> Picture {
         let now = clock::now();
-        self.picture(now, &node.snapshot(now), &[], None)
+        let snapshot = node.snapshot(now);
+        let status = self.picture(now, &snapshot, &[], None);
+        Picture { status, snapshot, chronicle: self.chronicle.clone() }
     }
 
     /// The present picture.
-    pub fn paint(&mut self, now: Moment, snapshot: &Snapshot, links: &[LinkStatus]) -> Status {
+    pub fn paint(&mut self, now: Moment, snapshot: Snapshot, links: &[LinkStatus]) -> Picture {
         let boss = snapshot.boss.clone();
         self.boss_since = match (boss, self.boss_since.take()) {
             (Some((node, epoch)), Some(since)) if since.0 == node && since.1 == epoch.0 => {
@@ -146,7 +173,10 @@ impl Background {
             (None, _) => None,
         };
         let since = self.boss_since.as_ref().map(|(_, _, since)| since.elapsed(now));
-        self.picture(now, snapshot, links, since)
+        let acting = snapshot.boss.as_ref().map(|(_, epoch)| epoch.0);
+        self.chronicle.look(now, wall_seconds(), acting, &snapshot.state);
+        let status = self.picture(now, &snapshot, links, since);
+        Picture { status, snapshot, chronicle: self.chronicle.clone() }
     }
 
     /// One line for the service manager.
@@ -377,6 +407,12 @@ fn history(snapshot: &Snapshot) -> Vec<model::Transition> {
             transition: transition_id(entry.node.as_str(), entry.epoch.0, "promote"),
         })
         .collect()
+}
+
+/// The wall clock, for people only.
+fn wall_seconds() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs())
 }
 
 fn count(number: usize) -> u32 {

@@ -2,9 +2,9 @@
 //! here, nothing is done yet.
 
 use control::interface::{
-    CLEAR, Clear, DRAIN, Description, Drain, GET_INFO, GET_INTERFACE_DESCRIPTION, GET_STATUS,
-    INTERFACE, Info, MAX_REASON, RESIGN, Resign, SERVICE, SWITCHOVER, Switchover, UNDRAIN, Undrain,
-    WhichInterface, description,
+    CLEAR, Clear, DRAIN, Description, Drain, EXPLAIN, Explain, GET_HISTORY, GET_INFO,
+    GET_INTERFACE_DESCRIPTION, GET_STATUS, INTERFACE, Info, MAX_REASON, RESIGN, Resign, SERVICE,
+    SWITCHOVER, Switchover, UNDRAIN, Undrain, WhichInterface, description,
 };
 use control::varlink::{Call, Fault};
 use serde::Serialize;
@@ -26,6 +26,13 @@ pub enum Asked {
     Status,
     /// The status, again and again.
     StatusStream,
+    /// Why a node is boss or is not; None: the one that is asked.
+    Explanation {
+        /// Which.
+        node: Option<String>,
+    },
+    /// The bosses of the past.
+    History,
     /// A change.
     Change(ControlCommand),
 }
@@ -35,7 +42,9 @@ impl Asked {
     pub fn needs(&self) -> Rights {
         match self {
             Self::Fixed(_) => Rights::Nothing,
-            Self::Status | Self::StatusStream => Rights::Read,
+            Self::Status | Self::StatusStream | Self::Explanation { .. } | Self::History => {
+                Rights::Read
+            }
             Self::Change(_) => Rights::Change,
         }
     }
@@ -56,6 +65,12 @@ pub fn understand(call: Call) -> Result<Asked, Fault> {
         }
         GET_STATUS if call.more => Ok(Asked::StatusStream),
         GET_STATUS => Ok(Asked::Status),
+        EXPLAIN => {
+            let Explain { node } = parameters(call.parameters)?;
+            check("node", node.as_deref(), MAX_NAME)?;
+            Ok(Asked::Explanation { node })
+        }
+        GET_HISTORY => Ok(Asked::History),
         DRAIN => {
             let Drain { node, reason, force } = parameters(call.parameters)?;
             check("node", node.as_deref(), MAX_NAME)?;
@@ -145,6 +160,9 @@ mod tests {
         assert_eq!(undrain, Ok(Asked::Change(ControlCommand::Undrain { node: node.clone() })));
         let clear = asked(CLEAR, json!({ "node": "alpha" }));
         assert_eq!(clear, Ok(Asked::Change(ControlCommand::Clear { node })));
+        let explained = Asked::Explanation { node: Some("beta".to_owned()) };
+        assert_eq!(asked(EXPLAIN, json!({ "node": "beta" })), Ok(explained));
+        assert_eq!(asked(GET_HISTORY, Value::Null), Ok(Asked::History));
         let resign = asked(RESIGN, Value::Null);
         assert_eq!(resign, Ok(Asked::Change(ControlCommand::Resign { force: false })));
         let switchover = asked(SWITCHOVER, json!({ "to": "beta" }));
@@ -160,6 +178,8 @@ mod tests {
             ("io.example.More", json!({}), "InterfaceNotFound"),
             (GET_INTERFACE_DESCRIPTION, json!({ "interface": "a.b" }), "InterfaceNotFound"),
             (SWITCHOVER, json!({}), "InvalidParameter"),
+            (EXPLAIN, json!({ "node": "a\u{1b}[2J" }), "InvalidParameter"),
+            (EXPLAIN, json!({ "to": "a" }), "InvalidParameter"),
             (DRAIN, json!({ "nod": "a" }), "InvalidParameter"),
             (DRAIN, json!(["alpha"]), "InvalidParameter"),
             (DRAIN, json!({ "reason": "a\u{1b}[2J" }), "InvalidParameter"),

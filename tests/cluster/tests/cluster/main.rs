@@ -14,6 +14,7 @@ mod playground;
 mod reassert;
 mod restarts;
 mod state;
+mod surface;
 
 use bossctl::playground::cluster::{Hook, HookContent, Plan};
 
