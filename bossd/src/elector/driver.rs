@@ -2,6 +2,7 @@
 //! ready is carried out, then the timer. Nothing here decides who may be boss, and nothing waits
 //! for a disk, a hook, an operator or a peer.
 
+mod known_boss;
 mod messages;
 mod orphaned;
 
@@ -19,6 +20,8 @@ use super::peer::{PeerEvent, Peers};
 use super::picture::{Background, Picture};
 use super::schema::wire;
 use super::state_dir::{Storage, StorageEvent};
+use known_boss::KnownBoss;
+
 use crate::clock::{self, Alarm};
 use crate::ipc::{self, HookFacts, ToElector, ToExecutor, transition_id};
 use crate::sysexits;
@@ -59,6 +62,7 @@ pub struct Driver {
     ignored: Allowance,
     /// What the service manager was told last, and when.
     one_line: (String, Moment),
+    known_boss: KnownBoss,
     unborn: bool,
     executor_gone: bool,
     end: Option<u8>,
@@ -101,6 +105,7 @@ impl Driver {
             ignored: messages::ignored_lines(),
             pictured: None,
             one_line: (String::new(), Moment::default()),
+            known_boss: KnownBoss::default(),
             unborn,
             executor_gone: false,
             end: None,
@@ -115,6 +120,7 @@ impl Driver {
         loop {
             self.carry_out();
             self.paint_if_due();
+            self.tell_known_boss_again();
             if let Some(status) = self.end {
                 self.peers.close("bossd stops").await;
                 return status;
@@ -365,6 +371,7 @@ impl Driver {
         for (name, member) in snapshot.state.members.iter() {
             self.peers.set_known(name.as_str(), member.incarnation.map(|life| life.0));
         }
+        self.tell_known_boss(now, &snapshot);
         let picture = self.background.paint(now, snapshot, &self.peers.links());
         self.tell_service_manager(now, Background::one_line(&picture.status));
         self.pictures.send_replace(Arc::new(picture));

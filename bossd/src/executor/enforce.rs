@@ -16,6 +16,7 @@ use stop::Stopping;
 
 use super::marker::MarkerFile;
 use super::readiness::Readiness;
+use super::state_json::{KnownBoss, StateJson};
 use super::supervise::{Elector, Restart, Restarts};
 use super::transition::{Outcome, Transitions};
 use super::{Began, Environment, escalate};
@@ -45,6 +46,9 @@ pub struct Daemon {
     /// The elector was told of an alarm that has not ended.
     alarmed: bool,
     readiness: Readiness,
+    state_json: StateJson,
+    /// The boss that the elector knows of.
+    known: Option<KnownBoss>,
     /// When the elector said something last.
     heard: Moment,
     /// When this loop turned last.
@@ -81,6 +85,7 @@ impl Daemon {
     ) -> io::Result<Self> {
         let recorded = !machine.is_idle();
         let readiness = Readiness::new(environment.config.clone());
+        let state_json = StateJson::start(&environment.config)?;
         let machine = Rc::new(RefCell::new(machine));
         let (sender, outcomes) = mpsc::unbounded_channel();
         let transitions = Transitions::new(&environment, machine.clone(), sender);
@@ -99,6 +104,8 @@ impl Daemon {
             recorded,
             alarmed: false,
             readiness,
+            state_json,
+            known: None,
             heard: clock::now(),
             turned: clock::now(),
             alarm: Alarm::new()?,
@@ -123,8 +130,10 @@ impl Daemon {
             self.end_if_due();
             self.start_elector_if_due();
             if let Stopping::Done { status } = self.stopping {
+                self.end_state_json();
                 return status;
             }
+            self.tell_state();
             if self.alarm.set(self.wake()).is_err() {
                 return sysexits::SYSTEM;
             }
@@ -213,6 +222,14 @@ impl Daemon {
             }
             ToExecutor::Status(text) => {
                 let _ = sd_notify::notify(&[sd_notify::NotifyState::Status(&text)]);
+            }
+            ToExecutor::Known { boss, until } => {
+                self.known = boss.map(|(name, address, epoch)| KnownBoss {
+                    name,
+                    address,
+                    epoch,
+                    until: until.into(),
+                });
             }
             // The channel's end follows; it is expected.
             ToExecutor::Left => {}
@@ -335,6 +352,8 @@ impl Daemon {
     /// X5. Where "acting" was never recorded the record that stands is as good: who starts from it
     /// demotes once more because of the claim, which harms nobody.
     fn mark_idle(&mut self, epoch: Epoch) -> io::Result<()> {
+        // Whoever asks the file must not be told MASTER when another node may be.
+        self.state_json.take_back(clock::now())?;
         match self.marker.write_idle(epoch) {
             Err(error) if self.recorded => Err(error),
             Err(error) => {
@@ -345,6 +364,27 @@ impl Daemon {
                 self.recorded = false;
                 Ok(())
             }
+        }
+    }
+
+    /// For those who ask the file: what this node is now.
+    fn tell_state(&mut self) {
+        let now = clock::now();
+        let permit = self.machine.borrow().permit();
+        match (self.transitions.acting(now), permit) {
+            (Some(epoch), Some(permit)) => {
+                let config = &self.environment.config;
+                let me = config.cluster.state.members.find(&config.node.name);
+                let address = me.map(|me| me.address.to_string()).unwrap_or_default();
+                self.state_json.say_master(now, &address, epoch.0, permit.until);
+            }
+            _ => self.state_json.say_backup(now, self.known.as_ref()),
+        }
+    }
+
+    fn end_state_json(&mut self) {
+        if let Err(error) = self.state_json.end(clock::now()) {
+            warn!("state.json cannot be written or removed ({error}): it runs out by itself");
         }
     }
 

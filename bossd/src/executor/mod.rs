@@ -11,6 +11,7 @@ pub mod hooks;
 mod leftovers;
 pub mod marker;
 mod readiness;
+mod state_json;
 pub mod supervise;
 mod transition;
 

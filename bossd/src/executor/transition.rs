@@ -133,6 +133,12 @@ impl Transitions {
         &self.demote_times
     }
 
+    /// The epoch under which this node acts now: its promote hooks have succeeded, nothing has ended
+    /// it, and the permit holds.
+    pub(super) fn acting(&self, now: Moment) -> Option<Epoch> {
+        self.promoted.filter(|epoch| self.machine.borrow().may_act(now, *epoch))
+    }
+
     /// Where other tasks report.
     pub(super) fn outcome_sender(&self) -> mpsc::UnboundedSender<Outcome> {
         self.outcomes.clone()

@@ -114,6 +114,13 @@ pub enum ToExecutor {
         /// For the hooks.
         facts: HookFacts,
     },
+    /// The boss that the elector knows of, for those who ask the executor; said again and again.
+    Known {
+        /// Its name, address and epoch.
+        boss: Option<(String, String, u64)>,
+        /// Until when it may be believed.
+        until: MomentDoc,
+    },
 }
 
 /// What hooks are told of the cluster.

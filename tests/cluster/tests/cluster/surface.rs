@@ -1,10 +1,18 @@
-//! What an operator and the scripts of a server see of a running cluster: explanations and the
-//! history.
+//! What an operator and the scripts of a server see of a running cluster: explanations, the
+//! history, and the file that scripts ask.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use control::explanation::{About, Explanation};
 use control::history::History;
 use control::interface::Resign;
-use harness::{Bed, bossctl, until};
+use harness::clock::boot_ms;
+use harness::{Bed, agreed, bossctl, until};
+use nix::sys::signal::{Signal, kill};
+use serde_json::Value;
 
 use crate::three;
 
@@ -58,4 +66,107 @@ fn a_boss_and_its_followers_are_explained_and_a_takeover_is_in_the_history_with_
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success() && text.contains("handover"), "{output:?}");
     bed.judge(Some(&second));
+}
+
+fn state_json(bed: &Bed, index: usize) -> PathBuf {
+    bed.node(index).dir.join("run/state.json")
+}
+
+/// The lines of boss-hooks.7, as a reader copies them, with this file in place of the usual one.
+fn lines_of_the_page(file: &Path) -> String {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../man/boss-hooks.7");
+    let page = fs::read_to_string(page).expect("the page");
+    let (_, section) = page.split_once(".Ss Asking from a script\n").expect("the section");
+    let (_, shown) = section.split_once(".Bd -literal -offset indent\n").expect("the lines");
+    let lines = shown.split(".Ed\n").next().expect("their end");
+    assert_eq!(lines.lines().count(), 3);
+    let lines = lines.replace("\\(aq", "'").replace("\\-", "-");
+    assert!(!lines.contains('\\'), "{lines}");
+    lines.replace("/run/boss/state.json", &file.to_string_lossy())
+}
+
+/// Whether a script with the page's lines goes on.
+fn goes_on(file: &Path) -> bool {
+    let script = format!("{}echo on\n", lines_of_the_page(file));
+    let output = Command::new("/bin/sh").args(["-c", &script]).output().expect("a shell");
+    String::from_utf8_lossy(&output.stdout).contains("on")
+}
+
+/// What the file says, if it is valid now.
+fn valid(file: &Path) -> Option<Value> {
+    let said: Value = serde_json::from_slice(&fs::read(file).ok()?).expect("never torn");
+    let until = said["valid_until"].as_f64().expect("a number");
+    (boot_ms() as f64 / 1e3 < until).then_some(said)
+}
+
+/// The epoch, if it says MASTER and is valid now.
+fn master(file: &Path) -> Option<u64> {
+    valid(file).filter(|said| said["state"] == "MASTER")?["epoch"].as_u64()
+}
+
+#[test]
+fn a_script_with_the_lines_of_the_page_goes_on_where_the_boss_is_and_nowhere_else() {
+    let mut bed = Bed::start(&three());
+    let boss = bed.boss();
+    bed.agree_on(&boss);
+    let files: Vec<PathBuf> = (0..3).map(|index| state_json(&bed, index)).collect();
+    until("the boss's own file", || goes_on(&files[boss.index]).then_some(()));
+    for (index, file) in files.iter().enumerate() {
+        let said = until("a valid file with the boss", || {
+            valid(file).filter(|said| said["boss"] == boss.name.as_str())
+        });
+        assert_eq!(said["epoch"], boss.epoch, "{said}");
+        assert_eq!(said["node"], bed.node(index).name.as_str());
+        assert_eq!(goes_on(file), index == boss.index, "{said}");
+    }
+
+    // Who writes it stands still: nobody takes anything back, and it is over all the same.
+    let executor = bed.node(boss.index).executor().expect("it runs");
+    kill(executor, Signal::SIGSTOP).expect("stopped");
+    until("the file of the frozen boss is over", || (!goes_on(&files[boss.index])).then_some(()));
+    kill(executor, Signal::SIGCONT).expect("continued");
+    // Its permit may have been over by then, or not.
+    let second = bed.until("a boss whose file says so", |seen| {
+        agreed(seen).filter(|boss| goes_on(&files[boss.index]))
+    });
+    bed.host_dies(second.index);
+    until("the file of the dead boss is over", || (!goes_on(&files[second.index])).then_some(()));
+    let third = bed.boss_after(&second);
+    until("the last boss's file", || goes_on(&files[third.index]).then_some(()));
+    bed.node(third.index).stop();
+    until("the file of a daemon that ended", || {
+        let said = fs::read_to_string(&files[third.index]).expect("it stays");
+        said.contains("STOP").then_some(())
+    });
+    assert!(!goes_on(&files[third.index]));
+    bed.judge(None);
+}
+
+#[test]
+fn no_two_files_say_master_at_once_while_the_boss_resigns_again_and_again() {
+    let mut bed = Bed::start(&three());
+    let files: Vec<PathBuf> = (0..3).map(|index| state_json(&bed, index)).collect();
+    let mut boss = bed.boss();
+    let mut masters = BTreeSet::new();
+    for _ in 0..3 {
+        bed.agree_on(&boss);
+        let asked = (boss.index + 1) % 3;
+        bed.client(asked).resign(&Resign { force: Some(true) }).expect("two others could");
+        let next = until("another file says MASTER", || {
+            for one in 0..3 {
+                // The same epoch before and after: it was MASTER all the time in between.
+                let before = master(&files[one]);
+                let others = (0..3).filter(|it| *it != one && master(&files[*it]).is_some());
+                let others: Vec<_> = others.collect();
+                let still = before.is_some() && master(&files[one]) == before;
+                assert!(!still || others.is_empty(), "{one} and {others:?} both say MASTER");
+            }
+            (0..3).find(|index| *index != boss.index && master(&files[*index]).is_some())
+        });
+        masters.insert(next);
+        boss = bed.boss_after(&boss);
+        assert_eq!(boss.index, next);
+    }
+    assert!(masters.len() > 1, "{masters:?}");
+    bed.judge(Some(&boss));
 }
