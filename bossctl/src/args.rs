@@ -2,11 +2,14 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
 use crate::exit::Exit;
+use crate::verbs::condition::Condition;
 
 /// Where bossd listens unless told otherwise.
 pub const SOCKET: &str = "/run/boss/control.sock";
@@ -39,6 +42,10 @@ pub enum Verb {
     Explain(Explain),
     /// Show who was boss, when and for how long
     History(History),
+    /// Wait until something is so, for scripts
+    Wait(Wait),
+    /// End with 0 only if this node acts under an epoch, for scripts
+    Assert(Assert),
     /// Take a node out of service, until undrained
     Drain(Drain),
     /// Take a node back into service
@@ -51,6 +58,9 @@ pub enum Verb {
     ForceResign(ForceResign),
     /// Have the boss hand over to a node
     Switchover(Switchover),
+    /// Look at a configuration
+    #[command(subcommand)]
+    Config(Config),
     /// Make the cluster's own authority and its nodes' certificates
     #[command(subcommand)]
     Ca(Ca),
@@ -87,6 +97,42 @@ pub struct History {
     #[arg(long, value_name = "N", conflicts_with = "json")]
     pub last: Option<usize>,
     /// Print the whole document as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `bossctl wait`.
+#[derive(Debug, clap::Args)]
+pub struct Wait {
+    /// What is to be so of the node whose daemon is asked
+    #[arg(long = "for", value_name = "WHAT", value_parser = conditions())]
+    pub condition: Condition,
+    /// How long to wait, as in 500ms, 30s or 5min
+    #[arg(long, value_name = "DURATION", default_value = "2min", value_parser = duration)]
+    pub timeout: Duration,
+}
+
+/// `bossctl assert`.
+#[derive(Debug, clap::Args)]
+pub struct Assert {
+    /// The epoch that a hook got as BOSS_EPOCH
+    #[arg(long, value_name = "N")]
+    pub epoch: u64,
+}
+
+/// `bossctl config`.
+#[derive(Debug, Subcommand)]
+pub enum Config {
+    /// Have bossd check a configuration; needs no daemon
+    Check(ConfigCheck),
+}
+
+/// `bossctl config check`.
+#[derive(Debug, clap::Args)]
+pub struct ConfigCheck {
+    /// Which file [default: /etc/boss/cluster.toml]
+    pub file: Option<PathBuf>,
+    /// Print the verdict and the text as JSON
     #[arg(long)]
     pub json: bool,
 }
@@ -207,6 +253,22 @@ impl Args {
     }
 }
 
+/// The words of [`Condition`], for help and completions too.
+fn conditions() -> impl TypedValueParser<Value = Condition> {
+    PossibleValuesParser::new(Condition::ALL.map(|(name, _)| name))
+        .map(|word| Condition::parse(&word).expect("one of its words"))
+}
+
+/// A distance in time, in milliseconds or more.
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || "write it as in 500ms, 30s or 5min".to_owned();
+    let span: jiff::Span = text.parse().map_err(|_| wrong())?;
+    // Months have no length.
+    let days = jiff::SpanRelativeTo::days_are_24_hours();
+    let duration = span.to_duration(days).map_err(|_| wrong())?;
+    Duration::try_from(duration).map_err(|_| wrong())
+}
+
 /// Understands a command line, program name included.
 pub fn read(line: impl IntoIterator<Item = OsString>) -> Result<Args, Usage> {
     Args::try_parse_from(line).map_err(Usage)
@@ -252,6 +314,19 @@ mod tests {
     fn the_socket_may_be_given_before_or_after_the_verb() {
         for given in ["bossctl --socket /s status", "bossctl status --socket /s"] {
             assert_eq!(line(given).expect("fine").daemon(), PathBuf::from("/s"));
+        }
+    }
+
+    #[test]
+    fn a_wait_is_told_in_units() {
+        for (text, ms) in [("500ms", 500), ("30s", 30_000), ("2min", 120_000), ("0s", 0)] {
+            assert_eq!(duration(text), Ok(Duration::from_millis(ms)), "{text}");
+        }
+        for text in ["", "30", "1mo", "-5s", "soon"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+        for wrong in ["bossctl wait", "bossctl wait --for luck", "bossctl assert"] {
+            assert_eq!(line(wrong).expect_err(wrong).exit(), Exit::Usage, "{wrong}");
         }
     }
 

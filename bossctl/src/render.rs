@@ -7,6 +7,7 @@ mod page;
 
 use std::ffi::OsStr;
 use std::fmt::Write;
+use std::time::Duration;
 
 use control::model::{Boss, Drained, HeldOff, Kind, Member, Phase, Standing, Status};
 
@@ -25,6 +26,11 @@ const NAME: usize = 20;
 /// Colour is for a terminal whose user has not said no (a set, non-empty `NO_COLOR`).
 pub fn colour_wanted(terminal: bool, no_color: Option<&OsStr>) -> bool {
     terminal && no_color.is_none_or(OsStr::is_empty)
+}
+
+/// A distance in time.
+pub fn span(span: Duration) -> String {
+    duration(u64::try_from(span.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// The whole cluster.

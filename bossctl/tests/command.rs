@@ -4,11 +4,12 @@
 use std::io::{Read, Write};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::thread::JoinHandle;
 
 use control::interface::{Done, Refusal, RefusalKind};
 use control::varlink::{Call, Decoder, Fault, MAX_MESSAGE, MAX_REPLY, Reply, decode, encode};
+use nix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
 
 /// A daemon that takes one connection per list of replies, and gives them to its one call.
@@ -52,6 +53,11 @@ fn serve(listener: &UnixListener, replies: &[Reply]) -> Call {
         stream.write_all(&encode(reply, MAX_REPLY).expect("short")).expect("taken");
     }
     decode(&message).expect("a call")
+}
+
+fn boot_ms() -> i64 {
+    let time = clock_gettime(ClockId::CLOCK_BOOTTIME).expect("it exists");
+    time.tv_sec() * 1_000 + time.tv_nsec() / 1_000_000
 }
 
 fn bossctl(socket: &Path, args: &[&str]) -> Output {
@@ -175,6 +181,118 @@ fn explain_asks_for_the_node_that_was_named_and_says_if_there_is_none() {
     let call = daemon.calls().remove(0);
     assert_eq!(call.method, "io.boss.Cluster.Explain");
     assert_eq!(call.parameters, json!({ "node": "delta" }));
+}
+
+/// A status of alpha, which acts with this much of its lease left.
+fn alpha_acts(lease_left_ms: u64) -> Reply {
+    status_with(|status| {
+        status["node"] = "alpha".into();
+        status["this"]["phase"] = "boss".into();
+        status["this"]["lease_left_ms"] = lease_left_ms.into();
+    })
+}
+
+#[test]
+fn assert_is_0_only_for_the_epoch_of_a_lease_that_still_runs() {
+    let cases = [
+        // Longer than any run of this test.
+        (alpha_acts(600_000), "1790000007", 0, ""),
+        (alpha_acts(600_000), "1790000006", 1, "acts under epoch 1790000007, not 1790000006"),
+        (alpha_acts(0), "1790000007", 1, "alpha is not boss"),
+        (status_with(|_| {}), "1790000007", 1, "beta is not boss: alpha is"),
+    ];
+    for (reply, epoch, code, text) in cases {
+        let daemon = Daemon::new(vec![vec![reply]]);
+        let output = bossctl(&daemon.socket(), &["assert", "--epoch", epoch]);
+        expect(&output, code, text);
+        assert!(output.stdout.is_empty());
+    }
+    let nowhere = Path::new("/nonexistent/sock");
+    expect(&bossctl(nowhere, &["assert", "--epoch", "7"]), 69, "systemctl start bossd");
+}
+
+#[test]
+fn an_answer_that_came_later_than_the_lease_ran_asserts_nothing() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let socket = directory.path().join("sock");
+    let listener = UnixListener::bind(&socket).expect("a socket");
+    let slow = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a client");
+        let mut byte = [0_u8];
+        while stream.read(&mut byte).expect("a call") == 1 && byte != [0] {}
+        // The call has come; the lease of 30 ms is over before the answer goes out.
+        let from = boot_ms();
+        while boot_ms() < from + 40 {
+            std::thread::yield_now();
+        }
+        stream.write_all(&encode(&alpha_acts(30), MAX_REPLY).expect("short")).expect("taken");
+    });
+    expect(&bossctl(&socket, &["assert", "--epoch", "1790000007"]), 1, "may be over");
+    slow.join().expect("no panic");
+}
+
+#[test]
+fn a_wait_ends_when_it_is_so_and_with_75_when_it_is_not() {
+    let more = |reply: Reply| Reply { continues: true, ..reply };
+    let unknown = more(status_with(|status| status["boss"] = Value::Null));
+    let daemon = Daemon::new(vec![vec![unknown.clone(), unknown, more(status_with(|_| {}))]]);
+    let output = bossctl(&daemon.socket(), &["wait", "--for", "known"]);
+    expect(&output, 0, "alpha is boss, epoch 1790000007");
+    assert!(daemon.calls()[0].more);
+
+    let daemon = Daemon::new(vec![vec![more(status_with(|_| {}))]]);
+    let output = bossctl(&daemon.socket(), &["wait", "--for", "boss", "--timeout", "0s"]);
+    expect(&output, 75, "after 0 ms beta is not boss");
+}
+
+#[test]
+fn a_wait_waits_for_the_daemon_too_and_without_one_is_69() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let socket = directory.path().join("sock");
+    expect(&bossctl(&socket, &["wait", "--for", "boss", "--timeout", "0s"]), 69, "not there");
+    let mut waits = Command::new(env!("CARGO_BIN_EXE_bossctl"))
+        .args(["wait", "--for", "known", "--timeout", "60s"])
+        .env_clear()
+        .env("BOSS_SOCKET", &socket)
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("it runs");
+    let listener = UnixListener::bind(&socket).expect("a socket");
+    // One that is restarted says nothing to its first client.
+    drop(listener.accept().expect("a client"));
+    serve(&listener, &[Reply { continues: true, ..status_with(|_| {}) }]);
+    assert!(waits.wait().expect("ours").success());
+}
+
+#[test]
+fn config_check_prints_what_bossd_says_and_its_verdict() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let program = directory.path().join("bossd");
+    let script = "#!/bin/sh\n[ \"$1\" = --check ] || exit 64\ncase $2 in\n\
+                  good) echo fine;;\nbad) echo 'line 1: wrong' >&2; exit 78;;\n*) exit 64;;\nesac\n";
+    // By another process: the kernel starts no script that a fork beside us could write.
+    let mut writer = Command::new("/bin/sh")
+        .args(["-c", "cat >\"$1\" && chmod 755 \"$1\"", "sh"])
+        .arg(&program)
+        .stdin(Stdio::piped())
+        .spawn()
+        .expect("a shell");
+    writer.stdin.take().expect("piped").write_all(script.as_bytes()).expect("it reads");
+    assert!(writer.wait().expect("ours").success());
+    let check = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bossctl"));
+        command.args(["config", "check"]).args(args).env("BOSSD", &program);
+        command.output().expect("it runs")
+    };
+    expect(&check(&["good"]), 0, "fine");
+    let bad = check(&["bad"]);
+    expect(&bad, 1, "line 1: wrong");
+    assert!(bad.stdout.is_empty());
+    let bad = check(&["bad", "--json"]);
+    let printed: Value = serde_json::from_slice(&bad.stdout).expect("JSON");
+    assert_eq!(printed, json!({ "valid": false, "text": "line 1: wrong\n" }));
+    assert_eq!(bad.status.code(), Some(1));
+    expect(&check(&["strange"]), 1, "ended with");
 }
 
 #[test]

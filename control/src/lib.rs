@@ -1,7 +1,7 @@
 //! What is said over the control socket, and how: [`varlink`] frames the messages, [`interface`]
 //! names the methods and errors of `io.boss.Cluster`, [`model`] is the document that `status`
-//! answers with, [`explanation`] and [`history`] are those of the verbs of that name, and [`client`]
-//! asks. bossd serves it, bossctl asks; neither decides anything here.
+//! answers with, [`explanation`] and [`history`] are those of the verbs of that name, [`report`]
+//! is that of `config check`, and [`client`] asks. bossd serves it, bossctl asks; neither decides anything here.
 #![forbid(unsafe_code)]
 
 pub mod client;
@@ -10,4 +10,5 @@ pub mod history;
 pub mod identity;
 pub mod interface;
 pub mod model;
+pub mod report;
 pub mod varlink;

@@ -3,6 +3,8 @@
 
 pub mod ca;
 pub mod change;
+pub mod condition;
+pub mod config;
 pub mod status;
 pub mod tell;
 mod wait;

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use control::client::ClientError;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::connect;
+use super::status::understood;
 use crate::args;
 use crate::exit::{Exit, Failure, answer};
 use crate::render;
@@ -33,8 +33,6 @@ fn show<D: DeserializeOwned>(
         answer(&format!("{document:#}\n"))?;
         return Ok(Exit::Done);
     }
-    let understood: D = serde_json::from_value(document)
-        .map_err(|error| ClientError::NotUnderstood { why: error.to_string() })?;
-    answer(&render(&understood))?;
+    answer(&render(&understood(document)?))?;
     Ok(Exit::Done)
 }
