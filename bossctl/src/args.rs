@@ -58,6 +58,9 @@ pub enum Verb {
     ForceResign(ForceResign),
     /// Have the boss hand over to a node
     Switchover(Switchover),
+    /// Look at the hooks of a node
+    #[command(subcommand)]
+    Hooks(Hooks),
     /// Look at a configuration
     #[command(subcommand)]
     Config(Config),
@@ -118,6 +121,37 @@ pub struct Assert {
     /// The epoch that a hook got as BOSS_EPOCH
     #[arg(long, value_name = "N")]
     pub epoch: u64,
+}
+
+/// `bossctl hooks`.
+#[derive(Debug, Subcommand)]
+pub enum Hooks {
+    /// List them, and say why one does not run
+    List(HooksList),
+    /// Show what an event would call; nothing is run
+    Run(HooksRun),
+}
+
+/// `bossctl hooks list`.
+#[derive(Debug, clap::Args)]
+pub struct HooksList {
+    /// Print the whole document as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `bossctl hooks run`.
+#[derive(Debug, clap::Args)]
+pub struct HooksRun {
+    /// Which event
+    #[arg(value_parser = ["promote", "demote", "follow", "reassert", "stop"])]
+    pub event: String,
+    /// Only show it: needed, for only bossd runs hooks
+    #[arg(long, required = true)]
+    pub dry_run: bool,
+    /// Print the whole document as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `bossctl config`.
@@ -324,6 +358,9 @@ mod tests {
         }
         for text in ["", "30", "1mo", "-5s", "soon"] {
             assert!(duration(text).is_err(), "{text}");
+        }
+        for wrong in ["bossctl hooks run promote", "bossctl hooks run explode --dry-run"] {
+            assert_eq!(line(wrong).expect_err(wrong).exit(), Exit::Usage, "{wrong}");
         }
         for wrong in ["bossctl wait", "bossctl wait --for luck", "bossctl assert"] {
             assert_eq!(line(wrong).expect_err(wrong).exit(), Exit::Usage, "{wrong}");

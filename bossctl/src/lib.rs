@@ -35,6 +35,8 @@ fn dispatch(args: &Args) -> Result<Exit, Failure> {
         Verb::Resign(resign) => verbs::change::resign(&args.daemon(), resign.force, resign.wait),
         Verb::ForceResign(resign) => verbs::change::resign(&args.daemon(), true, resign.wait),
         Verb::Switchover(switchover) => verbs::change::switchover(&args.daemon(), switchover),
+        Verb::Hooks(args::Hooks::List(list)) => verbs::tell::hooks(&args.daemon(), list),
+        Verb::Hooks(args::Hooks::Run(run)) => verbs::tell::plan(&args.daemon(), run),
         Verb::Config(args::Config::Check(check)) => verbs::config::check(check),
         Verb::Ca(ca) => verbs::ca::ca(ca),
         Verb::Playground(args) => playground::playground(args),

@@ -3,6 +3,7 @@
 
 mod explain;
 mod history;
+mod hooks;
 mod page;
 
 use std::ffi::OsStr;
@@ -13,6 +14,7 @@ use control::model::{Boss, Drained, HeldOff, Kind, Member, Phase, Standing, Stat
 
 pub use explain::explanation;
 pub use history::history;
+pub use hooks::{hooks, plan};
 pub use page::plain;
 use page::{COLUMNS, Page, duration, round_trip, wall_clock};
 

@@ -265,6 +265,33 @@ fn a_wait_waits_for_the_daemon_too_and_without_one_is_69() {
 }
 
 #[test]
+fn hooks_are_listed_and_planned_and_the_exit_status_tells_whether_they_run() {
+    let document = |text: &str| serde_json::from_str::<Value>(text).expect("golden");
+    let hooks = document(include_str!("../../control/tests/hooks.json"));
+    let plan = document(include_str!("../../control/tests/plan.json"));
+    let mut well = hooks.clone();
+    (well["ready"], well["why_not"]) = (true.into(), Value::Null);
+    let mut refused = plan.clone();
+    (refused["would_run"], refused["calls"]) = (false.into(), json!([]));
+    let list = &["hooks", "list"][..];
+    let run = &["hooks", "run", "follow", "--dry-run"][..];
+    let cases = [
+        (json!({ "hooks": hooks }), list, 1, "chmod go-w"),
+        (json!({ "hooks": well }), list, 0, "in order: they keep"),
+        (json!({ "plan": plan }), run, 0, "/etc/boss/hooks.d/10-address follow"),
+        (json!({ "plan": refused }), run, 1, "no call"),
+    ];
+    for (reply, verb, code, text) in cases {
+        let daemon = Daemon::new(vec![vec![Reply::last(reply.clone())]; 2]);
+        expect(&bossctl(&daemon.socket(), verb), code, text);
+        let output = bossctl(&daemon.socket(), &[verb, &["--json"]].concat());
+        let printed: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let (_, wanted) = reply.as_object().expect("an object").iter().next().expect("one field");
+        assert_eq!((&printed, output.status.code()), (wanted, Some(code)));
+    }
+}
+
+#[test]
 fn config_check_prints_what_bossd_says_and_its_verdict() {
     let directory = tempfile::tempdir().expect("a directory");
     let program = directory.path().join("bossd");

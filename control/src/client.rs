@@ -110,6 +110,17 @@ impl Client {
         self.document(interface::GET_HISTORY, &Value::Null, "history")
     }
 
+    /// The hooks document, as the daemon sent it.
+    pub fn hooks(&mut self) -> Result<Value, ClientError> {
+        self.document(interface::GET_HOOKS, &Value::Null, "hooks")
+    }
+
+    /// The plan document of an event, as the daemon sent it.
+    pub fn plan(&mut self, event: &str) -> Result<Value, ClientError> {
+        let parameters = interface::PlanHooks { event: event.to_owned() };
+        self.document(interface::PLAN_HOOKS, &parameters, "plan")
+    }
+
     /// Shows `look` one status after the other, at least one a second, until it breaks off.
     pub fn watch<B>(
         mut self,

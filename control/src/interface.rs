@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::explanation::Explanation;
 use crate::history::History;
+use crate::hooks::{Hooks, Plan};
 use crate::model::Status;
 use crate::varlink::Fault;
 
@@ -23,6 +24,10 @@ pub const GET_STATUS: &str = "io.boss.Cluster.GetStatus";
 pub const EXPLAIN: &str = "io.boss.Cluster.Explain";
 /// Answers [`HistoryReply`].
 pub const GET_HISTORY: &str = "io.boss.Cluster.GetHistory";
+/// Answers [`HooksReply`].
+pub const GET_HOOKS: &str = "io.boss.Cluster.GetHooks";
+/// Takes [`PlanHooks`], answers [`PlanReply`].
+pub const PLAN_HOOKS: &str = "io.boss.Cluster.PlanHooks";
 /// Takes [`Drain`], answers [`Done`].
 pub const DRAIN: &str = "io.boss.Cluster.Drain";
 /// Takes [`Undrain`], answers [`Done`].
@@ -105,6 +110,28 @@ pub struct ExplainReply {
 pub struct HistoryReply {
     /// The epochs that the cluster remembers.
     pub history: History,
+}
+
+/// The reply to `GetHooks`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HooksReply {
+    /// The hooks of the node.
+    pub hooks: Hooks,
+}
+
+/// `io.boss.Cluster.PlanHooks`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlanHooks {
+    /// `promote`, `demote`, `follow`, `reassert` or `stop`.
+    pub event: String,
+}
+
+/// The reply to `PlanHooks`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanReply {
+    /// What the event would call.
+    pub plan: Plan,
 }
 
 /// The reply to `GetStatus`.
@@ -289,7 +316,7 @@ mod tests {
     #[test]
     fn the_description_names_every_method_error_and_field() {
         let text = description(INTERFACE).expect("described");
-        for method in [EXPLAIN, GET_HISTORY] {
+        for method in [EXPLAIN, GET_HISTORY, GET_HOOKS, PLAN_HOOKS] {
             let name = method.rsplit('.').next().expect("a name");
             assert!(text.contains(&format!("method {name}(")), "{method}");
         }
@@ -304,9 +331,12 @@ mod tests {
         let status = include_str!("../tests/status.json");
         let mut keys = Vec::new();
         collect_keys(&serde_json::from_str(status).expect("JSON"), &mut keys);
-        for document in
-            [include_str!("../tests/explanation.json"), include_str!("../tests/history.json")]
-        {
+        for document in [
+            include_str!("../tests/explanation.json"),
+            include_str!("../tests/history.json"),
+            include_str!("../tests/hooks.json"),
+            include_str!("../tests/plan.json"),
+        ] {
             collect_keys(&serde_json::from_str(document).expect("JSON"), &mut keys);
         }
         collect_keys(&serde_json::to_value(Done::default()).expect("JSON"), &mut keys);

@@ -232,6 +232,7 @@ impl Driver {
                     warn!("{slow}");
                 }
             }
+            ToElector::Hooks(files) => self.background.set_hook_files(files),
             ToElector::Alarm(text) => self.background.set_alarm(text),
             ToElector::Leave => {
                 info!("leaving");

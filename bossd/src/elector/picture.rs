@@ -2,8 +2,10 @@
 //! into one [`Status`] document. Read-only; nothing is decided here.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use control::history::History;
+use control::hooks::HookFile;
 use control::model::{self, Status};
 use election::{
     ClusterId, Incarnation, Kind, Member, Moment, Node, NodeId, Note, Phase, Snapshot, Span,
@@ -29,6 +31,19 @@ pub struct Picture {
     pub snapshot: Snapshot,
     /// When each boss was seen to act.
     pub chronicle: Chronicle,
+    /// The hooks, as the executor found them.
+    pub hooks: HookList,
+    /// As checked.
+    pub config: Arc<Config>,
+}
+
+/// The hooks of this node.
+#[derive(Clone, Debug)]
+pub struct HookList {
+    /// Whether they are in order, or why not.
+    pub ready: Result<(), String>,
+    /// Each file; none before the executor has told them.
+    pub files: Vec<HookFile>,
 }
 
 impl Picture {
@@ -43,12 +58,11 @@ impl Picture {
 
 /// What does not come from the node: the file, the executor, what was measured.
 pub struct Background {
-    config: Config,
+    config: Arc<Config>,
     cluster: ClusterId,
     executor_pid: u32,
     cleans_up: bool,
-    /// Why the hooks are not in order.
-    hooks: Result<(), String>,
+    hooks: HookList,
     alarm: Option<String>,
     /// How long the hooks took to let go.
     demotes: Vec<model::DemoteTime>,
@@ -64,11 +78,11 @@ impl Background {
     /// From what the executor said at the start.
     pub fn new(start: &StartUp, config: Config, cluster: ClusterId) -> Self {
         Self {
-            config,
+            config: Arc::new(config),
             cluster,
             executor_pid: start.executor_pid,
             cleans_up: start.cleans_up,
-            hooks: start.ready.clone(),
+            hooks: HookList { ready: start.ready.clone(), files: Vec::new() },
             alarm: None,
             demotes: start.demotes.clone(),
             max_gap: Span::ZERO,
@@ -119,8 +133,13 @@ impl Background {
     }
 
     /// Whether the hooks are in order.
-    pub fn set_hooks(&mut self, hooks: Result<(), String>) {
-        self.hooks = hooks;
+    pub fn set_hooks(&mut self, ready: Result<(), String>) {
+        self.hooks.ready = ready;
+    }
+
+    /// Which hooks there are.
+    pub fn set_hook_files(&mut self, files: Vec<HookFile>) {
+        self.hooks.files = files;
     }
 
     /// How long the hooks took to let go, after another demote. What is to be said of it now.
@@ -159,7 +178,12 @@ impl Background {
         let now = clock::now();
         let snapshot = node.snapshot(now);
         let status = self.picture(now, &snapshot, &[], None);
-        Picture { status, snapshot, chronicle: self.chronicle.clone() }
+        self.with_what_lies_behind(status, snapshot)
+    }
+
+    fn with_what_lies_behind(&self, status: Status, snapshot: Snapshot) -> Picture {
+        let (chronicle, hooks) = (self.chronicle.clone(), self.hooks.clone());
+        Picture { status, snapshot, chronicle, hooks, config: self.config.clone() }
     }
 
     /// The present picture.
@@ -176,7 +200,7 @@ impl Background {
         let acting = snapshot.boss.as_ref().map(|(_, epoch)| epoch.0);
         self.chronicle.look(now, wall_seconds(), acting, &snapshot.state);
         let status = self.picture(now, &snapshot, links, since);
-        Picture { status, snapshot, chronicle: self.chronicle.clone() }
+        self.with_what_lies_behind(status, snapshot)
     }
 
     /// One line for the service manager.
@@ -251,7 +275,7 @@ impl Background {
             Some(model::HeldOff { left_ms: left.as_millis(), failures: entry.failures, cause })
         });
         let hooks_ok = if is_me {
-            Some(self.hooks.is_ok())
+            Some(self.hooks.ready.is_ok())
         } else {
             peer.and_then(|p| p.facts).map(|f| f.ready)
         };
@@ -282,7 +306,7 @@ impl Background {
 
     fn this_node(&self, snapshot: &Snapshot) -> model::ThisNode {
         let version = snapshot.state.version;
-        let why_not = match (&self.hooks, snapshot.ineligible) {
+        let why_not = match (&self.hooks.ready, snapshot.ineligible) {
             (Err(why), Some(election::Ineligible::NotReady)) => Some(why.clone()),
             (_, ineligible) => ineligible.map(|why| why.to_string()),
         };
@@ -320,7 +344,7 @@ impl Background {
         if let Some(text) = &self.alarm {
             alarms.push(model::Alarm { level: model::Level::Unsafe, text: text.clone() });
         }
-        if let Err(why) = &self.hooks {
+        if let Err(why) = &self.hooks.ready {
             alarms.push(model::Alarm { level: model::Level::Degraded, text: why.clone() });
         }
         for (node, life) in &self.strangers {

@@ -192,6 +192,9 @@ impl Daemon {
         } else if let Some(ready) = self.readiness.look_again(now) {
             self.tell(ToElector::Ready(ready));
         }
+        if let Some(files) = self.readiness.new_files() {
+            self.tell(ToElector::Hooks(files));
+        }
     }
 
     fn handle_message(&mut self, now: Moment, message: ToExecutor) {
@@ -427,6 +430,8 @@ impl Daemon {
                 self.heard = clock::now();
                 self.machine.borrow_mut().handle_channel_opened();
                 self.elector = Some(elector);
+                let files = self.readiness.files();
+                self.tell(ToElector::Hooks(files));
             }
             Err(error) => {
                 error!("the elector cannot be started: {error}");

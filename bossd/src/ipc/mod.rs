@@ -4,6 +4,7 @@
 
 use std::io;
 
+use control::hooks::HookFile;
 use control::model::DemoteTime;
 use election::{Epoch, Moment, Permit, Reason, Span, Word};
 use serde::de::DeserializeOwned;
@@ -39,6 +40,8 @@ pub enum ToElector {
     Leave,
     /// How long the hooks took to let go, anew after each demote.
     Demotes(Vec<DemoteTime>),
+    /// Which hooks there are, after the start and at each change.
+    Hooks(Vec<HookFile>),
 }
 
 /// What an elector begins with.

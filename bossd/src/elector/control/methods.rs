@@ -2,9 +2,9 @@
 //! here, nothing is done yet.
 
 use control::interface::{
-    CLEAR, Clear, DRAIN, Description, Drain, EXPLAIN, Explain, GET_HISTORY, GET_INFO,
-    GET_INTERFACE_DESCRIPTION, GET_STATUS, INTERFACE, Info, MAX_REASON, RESIGN, Resign, SERVICE,
-    SWITCHOVER, Switchover, UNDRAIN, Undrain, WhichInterface, description,
+    CLEAR, Clear, DRAIN, Description, Drain, EXPLAIN, Explain, GET_HISTORY, GET_HOOKS, GET_INFO,
+    GET_INTERFACE_DESCRIPTION, GET_STATUS, INTERFACE, Info, MAX_REASON, PLAN_HOOKS, PlanHooks,
+    RESIGN, Resign, SERVICE, SWITCHOVER, Switchover, UNDRAIN, Undrain, WhichInterface, description,
 };
 use control::varlink::{Call, Fault};
 use serde::Serialize;
@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 
 use super::ControlCommand;
 use super::permissions::Rights;
+use crate::executor::hooks::plan::HookEvent;
 
 /// The longest name of a node that is looked for, in bytes: that of a host name.
 const MAX_NAME: usize = 255;
@@ -33,6 +34,10 @@ pub enum Asked {
     },
     /// The bosses of the past.
     History,
+    /// The hooks of this node.
+    Hooks,
+    /// What an event would call.
+    Plan(HookEvent),
     /// A change.
     Change(ControlCommand),
 }
@@ -42,9 +47,12 @@ impl Asked {
     pub fn needs(&self) -> Rights {
         match self {
             Self::Fixed(_) => Rights::Nothing,
-            Self::Status | Self::StatusStream | Self::Explanation { .. } | Self::History => {
-                Rights::Read
-            }
+            Self::Status
+            | Self::StatusStream
+            | Self::Explanation { .. }
+            | Self::History
+            | Self::Hooks
+            | Self::Plan(_) => Rights::Read,
             Self::Change(_) => Rights::Change,
         }
     }
@@ -71,6 +79,14 @@ pub fn understand(call: Call) -> Result<Asked, Fault> {
             Ok(Asked::Explanation { node })
         }
         GET_HISTORY => Ok(Asked::History),
+        GET_HOOKS => Ok(Asked::Hooks),
+        PLAN_HOOKS => {
+            let PlanHooks { event } = parameters(call.parameters)?;
+            let known = HookEvent::ALL.into_iter().find(|known| known.as_str() == event);
+            let wrong =
+                || Fault::invalid_parameter("event: promote, demote, follow, reassert, stop");
+            Ok(Asked::Plan(known.ok_or_else(wrong)?))
+        }
         DRAIN => {
             let Drain { node, reason, force } = parameters(call.parameters)?;
             check("node", node.as_deref(), MAX_NAME)?;
@@ -163,6 +179,9 @@ mod tests {
         let explained = Asked::Explanation { node: Some("beta".to_owned()) };
         assert_eq!(asked(EXPLAIN, json!({ "node": "beta" })), Ok(explained));
         assert_eq!(asked(GET_HISTORY, Value::Null), Ok(Asked::History));
+        assert_eq!(asked(GET_HOOKS, Value::Null), Ok(Asked::Hooks));
+        let plan = asked(PLAN_HOOKS, json!({ "event": "stop" }));
+        assert_eq!(plan, Ok(Asked::Plan(HookEvent::Stop)));
         let resign = asked(RESIGN, Value::Null);
         assert_eq!(resign, Ok(Asked::Change(ControlCommand::Resign { force: false })));
         let switchover = asked(SWITCHOVER, json!({ "to": "beta" }));
@@ -180,6 +199,7 @@ mod tests {
             (SWITCHOVER, json!({}), "InvalidParameter"),
             (EXPLAIN, json!({ "node": "a\u{1b}[2J" }), "InvalidParameter"),
             (EXPLAIN, json!({ "to": "a" }), "InvalidParameter"),
+            (PLAN_HOOKS, json!({ "event": "explode" }), "InvalidParameter"),
             (DRAIN, json!({ "nod": "a" }), "InvalidParameter"),
             (DRAIN, json!(["alpha"]), "InvalidParameter"),
             (DRAIN, json!({ "reason": "a\u{1b}[2J" }), "InvalidParameter"),

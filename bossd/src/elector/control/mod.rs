@@ -4,6 +4,7 @@
 //! `control`; who may say it is in [`permissions`]; the verdict on the cluster is in [`posture`].
 
 pub mod explain;
+pub mod hooks;
 pub mod methods;
 pub mod permissions;
 pub mod posture;

@@ -7,7 +7,9 @@ use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::thread;
 
-use control::interface::{Done, ExplainReply, HistoryReply, Refusal, RefusalKind, StatusReply};
+use control::interface::{
+    Done, ExplainReply, HistoryReply, HooksReply, PlanReply, Refusal, RefusalKind, StatusReply,
+};
 use control::varlink::{self, Call, Decoder, Fault, FrameError, MAX_MESSAGE, MAX_REPLY, Reply};
 use election::{Moment, Span};
 use serde_json::Value;
@@ -17,12 +19,14 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use super::explain::explain;
+use super::hooks;
 use super::methods::{self, Asked};
 use super::permissions::{Access, Rights, groups_of};
 use super::posture::present;
 use super::{Caller, ControlCommand, ControlRequest};
 use crate::clock::{Alarm, now, pause};
 use crate::elector::picture::Picture;
+use crate::executor::hooks::plan::HookEvent;
 
 /// How many connections may be open: each costs two descriptors and up to two megabytes.
 const CONNECTIONS: usize = 64;
@@ -232,6 +236,8 @@ impl Connection {
             Asked::Status | Asked::StatusStream => Ok(Ok(self.status())),
             Asked::Explanation { node } => Ok(self.explanation(node.as_deref())),
             Asked::History => Ok(Ok(self.history())),
+            Asked::Hooks => Ok(Ok(self.hooks())),
+            Asked::Plan(event) => Ok(Ok(self.plan(event))),
             Asked::Change(command) => Ok(match self.change(command).await? {
                 Ok(done) => Ok(serde_json::to_value(done).expect("plain text is JSON")),
                 Err(refusal) => Err(refusal.into()),
@@ -349,6 +355,16 @@ impl Connection {
             return Err(Refusal::new(RefusalKind::UnknownNode, text).into());
         };
         Ok(serde_json::to_value(ExplainReply { explanation }).expect("an explanation is JSON"))
+    }
+
+    fn hooks(&self) -> Value {
+        let hooks = hooks::hooks(&self.desk.pictures.borrow());
+        serde_json::to_value(HooksReply { hooks }).expect("a list is JSON")
+    }
+
+    fn plan(&self, event: HookEvent) -> Value {
+        let plan = hooks::planned(&self.desk.pictures.borrow(), event);
+        serde_json::to_value(PlanReply { plan }).expect("a plan is JSON")
     }
 
     fn history(&self) -> Value {

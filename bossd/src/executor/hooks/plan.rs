@@ -138,6 +138,10 @@ impl Call {
 }
 
 impl HookEvent {
+    /// Every event.
+    pub const ALL: [Self; 5] =
+        [Self::Promote, Self::Demote, Self::Follow, Self::Reassert, Self::Stop];
+
     /// The word that the hook gets.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -3,18 +3,20 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use control::explanation::{About, Explanation};
 use control::history::History;
+use control::hooks::{Hooks, Plan};
 use control::interface::Resign;
 use harness::clock::boot_ms;
 use harness::{Bed, agreed, bossctl, until};
 use nix::sys::signal::{Signal, kill};
 use serde_json::Value;
 
-use crate::three;
+use crate::{three, with_script};
 
 fn explanation(bed: &Bed, asked: usize, node: Option<&str>) -> Explanation {
     let document = bed.client(asked).explanation(node).expect("explained");
@@ -66,6 +68,63 @@ fn a_boss_and_its_followers_are_explained_and_a_takeover_is_in_the_history_with_
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success() && text.contains("handover"), "{output:?}");
     bed.judge(Some(&second));
+}
+
+#[test]
+fn hooks_are_listed_as_the_executor_finds_them_and_planned_without_being_run() {
+    let mut bed = Bed::start(&with_script(three(), "50-job", "#!/bin/sh\nexit 0\n"));
+    let boss = bed.boss();
+    bed.agree_on(&boss);
+    let list = |bed: &Bed| -> Hooks {
+        serde_json::from_value(bed.client(boss.index).hooks().expect("told")).expect("a list")
+    };
+    let runs = |hooks: &Hooks| -> Vec<String> {
+        hooks.files.iter().filter(|file| file.runs).map(|file| file.hook.clone()).collect()
+    };
+    let hooks = until("the hooks", || Some(list(&bed)).filter(|hooks| !hooks.files.is_empty()));
+    assert!(hooks.ready, "{hooks:?}");
+    assert_eq!(runs(&hooks), ["10-witness", "50-job"]);
+    let plan = bed.client(boss.index).plan("demote").expect("planned");
+    let plan: Plan = serde_json::from_value(plan).expect("a plan");
+    let called: Vec<_> = plan.calls.iter().map(|call| call.hook.as_str()).collect();
+    assert_eq!(called, ["50-job", "10-witness"]);
+    let epoch = format!("BOSS_EPOCH={}", boss.epoch);
+    assert!(plan.calls[0].environment.contains(&epoch), "{plan:?}");
+
+    let job = bed.node(boss.index).dir.join("hooks.d/50-job");
+    fs::set_permissions(&job, fs::Permissions::from_mode(0o777)).expect("ours");
+    let hooks = until("a hook that is refused", || Some(list(&bed)).filter(|hooks| !hooks.ready));
+    assert_eq!(runs(&hooks), ["10-witness"]);
+    fs::rename(&job, job.with_extension("disabled")).expect("ours");
+    let hooks = until("one that is disabled", || Some(list(&bed)).filter(|hooks| hooks.ready));
+    assert!(hooks.files.iter().any(|file| file.hook == "50-job.disabled" && !file.runs));
+    bed.agree_on(&boss);
+    bed.judge(Some(&boss));
+}
+
+#[test]
+fn wait_and_assert_answer_scripts() {
+    let mut bed = Bed::start(&three());
+    let boss = bed.boss();
+    bed.agree_on(&boss);
+    let run = |index: usize, args: &[&str]| {
+        let node = bed.node(index);
+        let mut command = node.command(&bossctl());
+        let output = command.arg("--socket").arg(node.socket()).args(args).output();
+        output.expect("it runs").status.code()
+    };
+    let (epoch, other) = (boss.epoch.to_string(), (boss.index + 1) % 3);
+    assert_eq!(run(boss.index, &["wait", "--for", "boss"]), Some(0));
+    assert_eq!(run(other, &["wait", "--for", "follower"]), Some(0));
+    assert_eq!(run(other, &["wait", "--for", "boss", "--timeout", "200ms"]), Some(75));
+    assert_eq!(run(boss.index, &["assert", "--epoch", &epoch]), Some(0));
+    assert_eq!(run(boss.index, &["assert", "--epoch", "7"]), Some(1));
+    assert_eq!(run(other, &["assert", "--epoch", &epoch]), Some(1));
+    assert_eq!(run(boss.index, &["resign"]), Some(0));
+    assert_eq!(run(boss.index, &["wait", "--for", "follower"]), Some(0));
+    assert_eq!(run(boss.index, &["assert", "--epoch", &epoch]), Some(1));
+    let after = bed.boss_after(&boss);
+    bed.judge(Some(&after));
 }
 
 fn state_json(bed: &Bed, index: usize) -> PathBuf {

@@ -9,7 +9,9 @@ use election::{
 };
 
 use super::*;
+use crate::config::{self, Config, Source, Sources};
 use crate::elector::chronicle::Chronicle;
+use crate::elector::picture::HookList;
 
 const EPOCH: u64 = 1_790_000_007;
 
@@ -20,7 +22,23 @@ pub(in crate::elector::control) fn beta_follows_alpha() -> Picture {
     let mut status: Status = serde_json::from_str(golden).expect("the golden document");
     // Painted at the moment zero of both clocks, at which the tests also look.
     (status.age_ms, status.taken) = (0, Taken::default());
-    Picture { status, snapshot: snapshot(), chronicle: Chronicle::new(1_790_000_000) }
+    let hooks = include_str!("../../../../../control/tests/hooks.json");
+    let hooks: control::hooks::Hooks = serde_json::from_str(hooks).expect("the golden document");
+    Picture {
+        status,
+        snapshot: snapshot(),
+        chronicle: Chronicle::new(1_790_000_000),
+        hooks: HookList { ready: Err(hooks.why_not.expect("refused")), files: hooks.files },
+        config: Arc::new(config()),
+    }
+}
+
+fn config() -> Config {
+    let text = "[cluster]\nname = \"web\"\n[[member]]\nname = \"beta\"\n\
+                address = \"10.0.0.2:26770\"\n[node]\nname = \"beta\"\n";
+    let cluster = Source { path: "cluster.toml".into(), text: text.to_owned() };
+    let sources = Sources { cluster, node: None, directory: "/etc/boss".into() };
+    config::parse(&sources, "beta").expect("valid")
 }
 
 fn state() -> ClusterState {
