@@ -69,6 +69,8 @@ pub enum Verb {
     Ca(Ca),
     /// Try it out: a throw-away cluster on this machine, broken on a key
     Playground(Playground),
+    /// Print a script that completes bossctl's command line in a shell
+    Completions(Completions),
     /// Print the version
     Version,
 }
@@ -274,6 +276,14 @@ pub struct Playground {
     /// Take a tour that checks what a cluster promises; the exit status tells whether it holds
     #[arg(long)]
     pub script: bool,
+}
+
+/// `bossctl completions`.
+#[derive(Debug, clap::Args)]
+pub struct Completions {
+    /// Which shell
+    #[arg(value_parser = ["bash", "zsh", "fish"])]
+    pub shell: String,
 }
 
 impl Args {

@@ -40,6 +40,7 @@ fn dispatch(args: &Args) -> Result<Exit, Failure> {
         Verb::Config(args::Config::Check(check)) => verbs::config::check(check),
         Verb::Ca(ca) => verbs::ca::ca(ca),
         Verb::Playground(args) => playground::playground(args),
+        Verb::Completions(completions) => verbs::completions::completions(completions),
         Verb::Version => verbs::version(),
     }
 }

@@ -291,6 +291,48 @@ fn hooks_are_listed_and_planned_and_the_exit_status_tells_whether_they_run() {
     }
 }
 
+/// What bash offers after these words, the last of which is not finished.
+fn completed_in_bash(script: &Path, words: &[&str]) -> Vec<String> {
+    let ask = r#"source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
+        _bossctl bossctl "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD-1]}"
+        printf '%s\n' "${COMPREPLY[@]}""#;
+    let mut command = Command::new("bash");
+    command.args(["--norc", "-c", ask, "bash"]).arg(script).arg("bossctl").args(words);
+    let output = command.output().expect("bash is there");
+    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn completions_are_written_for_each_shell_and_bash_completes_with_them() {
+    let nowhere = Path::new("/nonexistent/sock");
+    for (shell, text) in [("zsh", "#compdef bossctl"), ("fish", "complete -c bossctl")] {
+        let output = bossctl(nowhere, &["completions", shell]);
+        expect(&output, 0, text);
+        // Every verb, and what only one of them takes.
+        for word in ["switchover", "explain", "not-boss", "dry-run"] {
+            expect(&output, 0, word);
+        }
+    }
+    expect(&bossctl(nowhere, &["completions", "tcsh"]), 64, "bash, zsh, fish");
+
+    let directory = tempfile::tempdir().expect("a directory");
+    let script = directory.path().join("bossctl");
+    let output = bossctl(nowhere, &["completions", "bash"]);
+    expect(&output, 0, "switchover");
+    std::fs::write(&script, &output.stdout).expect("writable");
+    let cases = [
+        (&["sw"][..], &["switchover"][..]),
+        (&["switchover", "--t"], &["--to"]),
+        (&["wait", "--for", "not"], &["not-boss"]),
+        (&["hooks", "run", "prom"], &["promote"]),
+        (&["completions", "fi"], &["fish"]),
+    ];
+    for (words, offered) in cases {
+        assert_eq!(completed_in_bash(&script, words), offered, "{words:?}");
+    }
+}
+
 #[test]
 fn config_check_prints_what_bossd_says_and_its_verdict() {
     let directory = tempfile::tempdir().expect("a directory");

@@ -3,6 +3,7 @@
 
 pub mod ca;
 pub mod change;
+pub mod completions;
 pub mod condition;
 pub mod config;
 pub mod status;
