@@ -8,6 +8,7 @@ mod demote_times;
 pub mod enforce;
 mod escalate;
 pub mod hooks;
+pub mod keepalived;
 mod leftovers;
 pub mod marker;
 mod readiness;

@@ -10,6 +10,7 @@ use election::{Kind, Moment, Span};
 use tracing::{error, info};
 
 use super::hooks::directory::HookDirectory;
+use super::keepalived;
 use crate::config::Config;
 
 /// Hooks are fewer; a directory full of other things must not fill an answer.
@@ -38,7 +39,7 @@ impl Readiness {
     pub(super) fn look(&mut self, now: Moment) -> Result<(), String> {
         self.next = now.plus(EVERY);
         let directory = read_hooks(&self.config);
-        let files = directory.as_ref().map(list).unwrap_or_default();
+        let files = directory.as_ref().map(|found| list(found, &self.config)).unwrap_or_default();
         if files != self.files {
             (self.files, self.news) = (files, true);
         }
@@ -83,8 +84,9 @@ fn judge(directory: Result<HookDirectory, String>) -> Result<(), String> {
     }
 }
 
-/// Each file with the reason if it does not run, in the order of the names.
-fn list(directory: &HookDirectory) -> Vec<HookFile> {
+/// Each file with the reason if it does not run, in the order of the names; then the scripts for
+/// keepalived.
+fn list(directory: &HookDirectory, config: &Config) -> Vec<HookFile> {
     let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let file = |path: &Path, why_not: Option<String>| HookFile {
         hook: name(path),
@@ -95,16 +97,28 @@ fn list(directory: &HookDirectory) -> Vec<HookFile> {
     let hooks = directory.hooks.iter().map(|hook| file(&hook.path, None));
     let skipped = directory.skipped.iter();
     let skipped = skipped.map(|skipped| file(&skipped.path, Some(skipped.reason.to_owned())));
-    let refused = directory.refused.iter();
+    let scripts: Vec<_> = keepalived::named(&config.keepalived).collect();
+    let is_script = |path: &Path| scripts.iter().any(|(script, _)| script.path == path);
+    let refused = directory.refused.iter().filter(|refused| !is_script(&refused.path));
     let refused = refused.map(|refused| file(&refused.path, Some(refused.reason.to_string())));
     let mut files: Vec<_> = hooks.chain(skipped).chain(refused).collect();
     files.sort_by(|a, b| a.hook.cmp(&b.hook));
     files.truncate(MOST_LISTED);
+    files.extend(scripts.into_iter().map(|(script, why_not)| HookFile {
+        hook: script.key.to_owned(),
+        ..file(&script.path, why_not)
+    }));
     files
 }
 
 /// The hooks as they are now. Without a directory there are none, for whoever needs none.
 pub(super) fn read_hooks(config: &Config) -> Result<HookDirectory, String> {
+    let mut directory = read_directory(config)?;
+    directory.refused.extend(keepalived::refused(&config.keepalived));
+    Ok(directory)
+}
+
+fn read_directory(config: &Config) -> Result<HookDirectory, String> {
     let path = &config.hooks.directory;
     let me = config.cluster.state.members.find(&config.node.name);
     let needs_none = me.is_some_and(|member| member.kind != Kind::Voter);

@@ -2,13 +2,12 @@
 //! said last and from the plan that it makes itself. Nothing is run: a promote that is only tried
 //! would be a second boss if one hook did not know that it is.
 
-use std::path::PathBuf;
-
 use control::hooks::{Hooks, Plan, PlannedCall};
 
 use crate::elector::picture::Picture;
 use crate::executor::hooks::directory::Hook;
 use crate::executor::hooks::plan::{Facts, HookEvent, HookState, plan};
+use crate::executor::keepalived;
 use crate::ipc::transition_id;
 
 /// The hooks.
@@ -28,8 +27,11 @@ pub fn hooks(picture: &Picture) -> Hooks {
 #[must_use]
 pub fn planned(picture: &Picture, event: HookEvent) -> Plan {
     let files = picture.hooks.files.iter().filter(|file| file.runs);
+    let scripts = &picture.config.keepalived;
+    let is_script = |name: &str| scripts.scripts().any(|script| script.key == name);
     let hooks: Vec<Hook> = files
-        .map(|file| Hook { name: file.hook.clone(), path: PathBuf::from(&file.path) })
+        .filter(|file| !is_script(&file.hook))
+        .map(|file| Hook::new(file.hook.clone(), &file.path))
         .collect();
     let mut notes = vec![
         "what is known only when it happens is empty: BOSS_REASON, BOSS_PREVIOUS, and of a promote \
@@ -57,11 +59,20 @@ pub fn planned(picture: &Picture, event: HookEvent) -> Plan {
         }
         HookEvent::Promote | HookEvent::Follow | HookEvent::Stop => {}
     }
-    let calls = if would_run { plan(event, &hooks, &facts(picture, event), None) } else { vec![] };
+    let facts = facts(picture, event);
+    let notified = match event {
+        HookEvent::Reassert => Vec::new(),
+        _ => keepalived::calls(scripts, facts.state, facts.priority),
+    };
+    if event == HookEvent::Follow && !notified.is_empty() {
+        notes
+            .push("the scripts of [keepalived] are told once, not after a demote again".to_owned());
+    }
+    let calls = if would_run { plan(event, &hooks, &facts, None, &notified) } else { vec![] };
     let shown = calls.into_iter().map(|call| PlannedCall {
         hook: call.hook.name,
         path: call.hook.path.display().to_string(),
-        arguments: call.args.iter().map(|&argument| argument.to_owned()).collect(),
+        arguments: call.args,
         environment: call.env.iter().map(|(name, value)| format!("{name}={value}")).collect(),
     });
     Plan {

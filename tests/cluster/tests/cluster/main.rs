@@ -9,6 +9,7 @@ mod election;
 mod hooks;
 mod hooks_under_fire;
 mod identity;
+mod keepalived;
 mod network;
 mod playground;
 mod reassert;
