@@ -3,6 +3,7 @@
 //! own and report; the timer is the permit.
 
 mod stop;
+mod tell;
 
 use std::cell::RefCell;
 use std::io;
@@ -367,35 +368,6 @@ impl Daemon {
                 self.recorded = false;
                 Ok(())
             }
-        }
-    }
-
-    /// For those who ask the file: what this node is now.
-    fn tell_state(&mut self) {
-        let now = clock::now();
-        let permit = self.machine.borrow().permit();
-        match (self.transitions.acting(now), permit) {
-            (Some(epoch), Some(permit)) => {
-                let config = &self.environment.config;
-                let me = config.cluster.state.members.find(&config.node.name);
-                let address = me.map(|me| me.address.to_string()).unwrap_or_default();
-                self.state_json.say_master(now, &address, epoch.0, permit.until);
-            }
-            _ => self.state_json.say_backup(now, self.known.as_ref()),
-        }
-    }
-
-    fn end_state_json(&mut self) {
-        if let Err(error) = self.state_json.end(clock::now()) {
-            warn!("state.json cannot be written or removed ({error}): it runs out by itself");
-        }
-    }
-
-    /// After each demote, to the elector and to whoever runs after this process.
-    fn share_demote_times(&self) {
-        let changed = self.transitions.demote_times().borrow_mut().take_changed();
-        if let Some(times) = changed {
-            self.tell(ToElector::Demotes(times));
         }
     }
 
