@@ -132,6 +132,9 @@ impl StateJson {
         }
         let text = self.text(now, &said);
         let settled = self.writer.as_ref().map_or(Ok(()), |writer| writer.settle(&text));
+        let settled = settled.map_err(|error| {
+            io::Error::new(error.kind(), format!("state.json beside it may say MASTER: {error}"))
+        });
         self.may_say_master = settled.is_err();
         self.said = Some(said);
         settled
@@ -191,10 +194,10 @@ fn uptime_is_boot_clock() -> bool {
     seconds.is_some_and(|seconds| seconds.abs_diff(boot) <= 1)
 }
 
-/// Removes a file that may not be there.
+/// Removes a file that may not be there. A disk that is read-only says so before it looks.
 fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Err(error) if path.symlink_metadata().is_ok() => Err(error),
         _ => Ok(()),
     }
 }
