@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
+use control::interface::MAX_FOR_S;
 
 use crate::exit::Exit;
 use crate::verbs::condition::Condition;
@@ -46,10 +47,14 @@ pub enum Verb {
     Wait(Wait),
     /// End with 0 only if this node acts under an epoch, for scripts
     Assert(Assert),
-    /// Take a node out of service, until undrained
+    /// Take a node out of service, until undrained or for a time
     Drain(Drain),
     /// Take a node back into service
     Undrain(Undrain),
+    /// Have nobody new become boss, until resumed or for a time
+    Pause(Pause),
+    /// End a pause
+    Resume,
     /// End the hold-off of a node after a failed promote or a resignation
     Clear(Clear),
     /// Have the boss give up, so that the next takes over
@@ -178,6 +183,9 @@ pub struct ConfigCheck {
 pub struct Drain {
     /// Which node [default: the one whose daemon is asked]
     pub node: Option<String>,
+    /// After how long it ends by itself, as in 90s, 30min, 2h or 1d12h [default: never]
+    #[arg(long = "for", value_name = "DURATION", value_parser = seconds)]
+    pub for_s: Option<u64>,
     /// Why, for those who look at the status later
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
@@ -194,6 +202,17 @@ pub struct Drain {
 pub struct Undrain {
     /// Which node [default: the one whose daemon is asked]
     pub node: Option<String>,
+}
+
+/// `bossctl pause`.
+#[derive(Debug, clap::Args)]
+pub struct Pause {
+    /// After how long it ends by itself, as in 90s, 30min, 2h or 1d12h [default: never]
+    #[arg(long = "for", value_name = "DURATION", value_parser = seconds)]
+    pub for_s: Option<u64>,
+    /// Why, for those who look at the status later
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
 }
 
 /// `bossctl clear`.
@@ -305,12 +324,25 @@ fn conditions() -> impl TypedValueParser<Value = Condition> {
 
 /// A distance in time, in milliseconds or more.
 fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || "write it as in 500ms, 30s or 5min".to_owned();
-    let span: jiff::Span = text.parse().map_err(|_| wrong())?;
-    // Months have no length.
-    let days = jiff::SpanRelativeTo::days_are_24_hours();
-    let duration = span.to_duration(days).map_err(|_| wrong())?;
-    Duration::try_from(duration).map_err(|_| wrong())
+    in_units(text)
+        .and_then(|duration| Duration::try_from(duration).ok())
+        .ok_or_else(|| "write it as in 500ms, 30s or 5min".to_owned())
+}
+
+/// A distance in time, in whole seconds.
+fn seconds(text: &str) -> Result<u64, String> {
+    let duration =
+        in_units(text).ok_or_else(|| "write it as in 90s, 30min, 2h or 1d12h".to_owned())?;
+    match u64::try_from(duration.as_secs()) {
+        Ok(seconds @ 1..=MAX_FOR_S) => Ok(seconds),
+        _ => Err(format!("it may be from a second to {} days", MAX_FOR_S / 86_400)),
+    }
+}
+
+/// A distance in time as people write it. Months have no length.
+fn in_units(text: &str) -> Option<jiff::SignedDuration> {
+    let span: jiff::Span = text.parse().ok()?;
+    span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).ok()
 }
 
 /// Understands a command line, program name included.
@@ -378,10 +410,29 @@ mod tests {
     }
 
     #[test]
+    fn a_time_is_told_in_units_and_is_neither_none_nor_for_ever() {
+        let cases = [("90s", 90), ("30min", 1_800), ("30m", 1_800), ("2h", 7_200)];
+        let more = [("1h30m", 5_400), ("1d12h", 129_600), ("366d", MAX_FOR_S), ("1.5h", 5_400)];
+        for (text, wanted) in cases.into_iter().chain(more) {
+            assert_eq!(seconds(text), Ok(wanted), "{text}");
+        }
+        for text in
+            ["", "2", "h", "2 fortnights", "1mo", "1y", "0s", "0.9s", "-2h", "367d", "2h ago"]
+        {
+            assert!(seconds(text).is_err(), "{text}: {:?}", seconds(text));
+        }
+        let told = line("bossctl drain --for 2").expect_err("no unit").0.to_string();
+        assert!(told.contains("--for <DURATION>") && told.contains("30min"), "{told}");
+    }
+
+    #[test]
     fn wrong_usage_is_64_and_help_is_0() {
         for wrong in
             ["bossctl", "bossctl switchover", "bossctl drain --for", "bossctl playground -n 10"]
         {
+            assert_eq!(line(wrong).expect_err(wrong).exit(), Exit::Usage, "{wrong}");
+        }
+        for wrong in ["bossctl pause --for", "bossctl pause now", "bossctl resume alpha"] {
             assert_eq!(line(wrong).expect_err(wrong).exit(), Exit::Usage, "{wrong}");
         }
         for right in ["bossctl --help", "bossctl drain --help", "bossctl --version"] {

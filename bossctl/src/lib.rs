@@ -31,6 +31,8 @@ fn dispatch(args: &Args) -> Result<Exit, Failure> {
         Verb::Assert(assert) => verbs::condition::assert(&args.daemon(), assert),
         Verb::Drain(drain) => verbs::change::drain(&args.daemon(), drain),
         Verb::Undrain(undrain) => verbs::change::undrain(&args.daemon(), undrain),
+        Verb::Pause(pause) => verbs::change::pause(&args.daemon(), pause),
+        Verb::Resume => verbs::change::resume(&args.daemon()),
         Verb::Clear(clear) => verbs::change::clear(&args.daemon(), clear),
         Verb::Resign(resign) => verbs::change::resign(&args.daemon(), resign.force, resign.wait),
         Verb::ForceResign(resign) => verbs::change::resign(&args.daemon(), true, resign.wait),

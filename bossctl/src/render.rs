@@ -10,7 +10,7 @@ use std::ffi::OsStr;
 use std::fmt::Write;
 use std::time::Duration;
 
-use control::model::{Boss, Drained, HeldOff, Kind, Member, Phase, Standing, Status};
+use control::model::{Boss, Drained, HeldOff, Kind, Member, Paused, Phase, Standing, Status};
 
 pub use explain::explanation;
 pub use history::history;
@@ -40,6 +40,9 @@ pub fn status(status: &Status, colour: bool) -> String {
     let mut page = Page::new(colour);
     page.item("cluster", &cluster(status));
     page.item("boss", &boss(status));
+    if let Some(Paused { reason, until_s }) = &status.paused {
+        page.item("paused", &until_resumed(reason.as_ref(), *until_s));
+    }
     let quorum = status.quorum;
     page.item(
         "quorum",
@@ -139,6 +142,12 @@ fn boss(status: &Status) -> String {
         Phase::Boss => format!("{node} at {address}, epoch {epoch}{since}"),
         other => format!("{node} at {address}, epoch {epoch}, {}", phase_name(*other)),
     }
+}
+
+fn until_resumed(reason: Option<&String>, until_s: Option<u64>) -> String {
+    let until = until_s.map_or_else(|| "it is resumed".to_owned(), wall_clock);
+    let reason = reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
+    format!("nobody new becomes boss until {until}{reason}")
 }
 
 fn this_node(status: &Status) -> String {
@@ -324,6 +333,23 @@ mod tests {
         let all = three_nodes();
         let text = member(&all, all.member("gamma").expect("a member"), false);
         assert_eq!(text, include_str!("../tests/member.txt"));
+    }
+
+    #[test]
+    fn a_pause_is_shown_with_its_end_and_its_reason() {
+        let mut paused = three_nodes();
+        assert!(!status(&paused, false).contains("paused"));
+        paused.paused = Some(Paused { reason: None, until_s: None });
+        let text = status(&paused, false);
+        assert!(
+            text.contains("\npaused   nobody new becomes boss until it is resumed\n"),
+            "{text}"
+        );
+        let reason = Some("upgrade".to_owned());
+        paused.paused = Some(Paused { reason, until_s: Some(1_790_000_000) });
+        let text = status(&paused, false);
+        assert!(text.contains("until 2026-09-21 14:13 UTC (upgrade)\n"), "{text}");
+        assert!(text.lines().count() <= 24);
     }
 
     #[test]

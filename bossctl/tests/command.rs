@@ -97,7 +97,14 @@ fn done(text: &str) -> Reply {
 fn without_a_daemon_it_is_69_and_says_what_to_do() {
     let directory = tempfile::tempdir().expect("a directory");
     let missing = directory.path().join("sock");
-    for verb in [&["status"][..], &["drain"], &["resign"], &["switchover", "--to", "beta"]] {
+    for verb in [
+        &["status"][..],
+        &["drain"],
+        &["pause"],
+        &["resume"],
+        &["resign"],
+        &["switchover", "--to", "beta"],
+    ] {
         expect(&bossctl(&missing, verb), 69, "systemctl start bossd");
     }
     drop(UnixListener::bind(&missing).expect("a socket that nobody serves any more"));
@@ -371,7 +378,29 @@ fn a_drain_says_what_it_did_and_how_to_undo_it() {
     expect(&output, 0, "beta is drained\nundo: bossctl undrain beta\n");
     let call = daemon.calls().remove(0);
     assert_eq!(call.method, "io.boss.Cluster.Drain");
-    assert_eq!(call.parameters, json!({ "node": null, "reason": "new disk", "force": false }));
+    let wanted = json!({ "node": null, "reason": "new disk", "force": false, "for_s": null });
+    assert_eq!(call.parameters, wanted);
+    let daemon = Daemon::new(vec![vec![done("beta is drained")]]);
+    expect(&bossctl(&daemon.socket(), &["drain", "beta", "--for", "2h"]), 0, "beta is drained");
+    let wanted = json!({ "node": "beta", "reason": null, "force": false, "for_s": 7_200 });
+    assert_eq!(daemon.calls()[0].parameters, wanted);
+}
+
+#[test]
+fn a_pause_says_how_to_end_it_and_resume_does() {
+    let undo = Some("bossctl resume".to_owned());
+    let paused = Done { text: "paused".to_owned(), undo, epoch: None };
+    let reply = Reply::last(serde_json::to_value(paused).expect("JSON"));
+    let daemon = Daemon::new(vec![vec![reply]]);
+    let pause = ["pause", "--for", "90s", "--reason", "upgrade"];
+    expect(&bossctl(&daemon.socket(), &pause), 0, "paused\nundo: bossctl resume\n");
+    let call = daemon.calls().remove(0);
+    assert_eq!(call.method, "io.boss.Cluster.Pause");
+    assert_eq!(call.parameters, json!({ "reason": "upgrade", "for_s": 90 }));
+    let daemon = Daemon::new(vec![vec![done("no longer paused")]]);
+    expect(&bossctl(&daemon.socket(), &["resume"]), 0, "no longer paused");
+    let call = daemon.calls().remove(0);
+    assert_eq!((call.method.as_str(), call.parameters), ("io.boss.Cluster.Resume", json!({})));
 }
 
 #[test]

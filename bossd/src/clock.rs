@@ -4,6 +4,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use election::{Moment, Span};
 use nix::sys::time::TimeSpec;
@@ -14,6 +15,20 @@ use tokio::io::unix::AsyncFd;
 /// Both clocks, read now.
 pub fn now() -> Moment {
     Moment { boot: read(Clock::CLOCK_BOOTTIME), raw: read(Clock::CLOCK_MONOTONIC_RAW) }
+}
+
+/// The wall clock, in seconds since 1970. For what people are told and what they asked to end at a
+/// time of day; nothing that keeps two bosses apart may rest on it.
+pub fn wall_s() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// A reading of the wall clock, for people.
+pub fn utc(seconds: u64) -> String {
+    i64::try_from(seconds)
+        .ok()
+        .and_then(|seconds| jiff::Timestamp::from_second(seconds).ok())
+        .map_or_else(|| "the end of time".to_owned(), |at| at.strftime("%F %T UTC").to_string())
 }
 
 fn read(clock: Clock) -> u64 {

@@ -152,6 +152,16 @@ impl Client {
         self.call(interface::UNDRAIN, parameters)
     }
 
+    /// Has nobody new become boss.
+    pub fn pause(&mut self, parameters: &interface::Pause) -> Result<Done, ClientError> {
+        self.call(interface::PAUSE, parameters)
+    }
+
+    /// Ends a pause.
+    pub fn resume(&mut self) -> Result<Done, ClientError> {
+        self.call(interface::RESUME, &interface::Resume::default())
+    }
+
     /// Ends the hold-off of a node.
     pub fn clear(&mut self, parameters: &interface::Clear) -> Result<Done, ClientError> {
         self.call(interface::CLEAR, parameters)

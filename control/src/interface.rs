@@ -32,6 +32,10 @@ pub const PLAN_HOOKS: &str = "io.boss.Cluster.PlanHooks";
 pub const DRAIN: &str = "io.boss.Cluster.Drain";
 /// Takes [`Undrain`], answers [`Done`].
 pub const UNDRAIN: &str = "io.boss.Cluster.Undrain";
+/// Takes [`Pause`], answers [`Done`].
+pub const PAUSE: &str = "io.boss.Cluster.Pause";
+/// Takes [`Resume`], answers [`Done`].
+pub const RESUME: &str = "io.boss.Cluster.Resume";
 /// Takes [`Clear`], answers [`Done`].
 pub const CLEAR: &str = "io.boss.Cluster.Clear";
 /// Takes [`Resign`], answers [`Done`].
@@ -43,8 +47,12 @@ pub const GET_INFO: &str = "org.varlink.service.GetInfo";
 /// Takes [`WhichInterface`], answers [`Description`].
 pub const GET_INTERFACE_DESCRIPTION: &str = "org.varlink.service.GetInterfaceDescription";
 
-/// The longest reason of a drain, in bytes: it travels in the cluster state and stands in tables.
+/// The longest reason of a drain or a pause, in bytes: it travels in the cluster state and stands in
+/// tables.
 pub const MAX_REASON: usize = 200;
+/// The longest time after which a drain or a pause ends by itself, in seconds: a year. Whoever wants
+/// more wants no end.
+pub const MAX_FOR_S: u64 = 366 * 24 * 60 * 60;
 
 /// `io.boss.Cluster.Drain`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +64,8 @@ pub struct Drain {
     pub reason: Option<String>,
     /// Also when no other node could be boss.
     pub force: Option<bool>,
+    /// After how many seconds it ends by itself, 1 to [`MAX_FOR_S`]; without it, never.
+    pub for_s: Option<u64>,
 }
 
 /// `io.boss.Cluster.Undrain`.
@@ -65,6 +75,21 @@ pub struct Undrain {
     /// Which node; without it, the one that is asked.
     pub node: Option<String>,
 }
+
+/// `io.boss.Cluster.Pause`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pause {
+    /// Why, for those who look at the status later.
+    pub reason: Option<String>,
+    /// After how many seconds it ends by itself, 1 to [`MAX_FOR_S`]; without it, never.
+    pub for_s: Option<u64>,
+}
+
+/// `io.boss.Cluster.Resume`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Resume {}
 
 /// `io.boss.Cluster.Clear`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -320,7 +345,7 @@ mod tests {
             let name = method.rsplit('.').next().expect("a name");
             assert!(text.contains(&format!("method {name}(")), "{method}");
         }
-        for method in [GET_STATUS, DRAIN, UNDRAIN, CLEAR, RESIGN, SWITCHOVER] {
+        for method in [GET_STATUS, DRAIN, UNDRAIN, PAUSE, RESUME, CLEAR, RESIGN, SWITCHOVER] {
             let name = method.rsplit('.').next().expect("a name");
             assert!(text.contains(&format!("method {name}(")), "{method}");
         }
@@ -361,6 +386,7 @@ mod tests {
     #[test]
     fn an_unknown_parameter_is_an_error() {
         assert!(serde_json::from_value::<Drain>(json!({ "nod": "alpha" })).is_err());
+        assert!(serde_json::from_value::<Resume>(json!({ "node": "alpha" })).is_err());
         assert!(serde_json::from_value::<Switchover>(json!({})).is_err());
         assert_eq!(serde_json::from_value::<Resign>(json!({})).expect("fine"), Resign::default());
     }

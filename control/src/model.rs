@@ -32,7 +32,7 @@ pub struct Status {
     /// All members, in join order, this node included.
     pub members: Vec<Member>,
     /// Nobody new becomes boss until this ends.
-    pub paused: bool,
+    pub paused: Option<Paused>,
     /// After a switchover: no failback until the next unclean change.
     pub stay: bool,
     /// The cluster's timing.
@@ -45,6 +45,8 @@ pub struct Status {
     pub alarms: Vec<Alarm>,
     /// The longest time between two turns of the election thread.
     pub max_loop_gap_us: u64,
+    /// How late the election thread's timer fired: 999 of 1,000 times by no more than this.
+    pub p999_loop_gap_us: u64,
     /// Keys in which cluster.toml differs from the cluster.
     pub file_differs: Vec<String>,
 }
@@ -232,6 +234,15 @@ pub struct Member {
 /// A drain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Drained {
+    /// What the operator gave as the reason.
+    pub reason: Option<String>,
+    /// When it ends by itself, on the wall clock, in seconds since 1970; None: never.
+    pub until_s: Option<u64>,
+}
+
+/// A pause.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Paused {
     /// What the operator gave as the reason.
     pub reason: Option<String>,
     /// When it ends by itself, on the wall clock, in seconds since 1970; None: never.

@@ -209,7 +209,8 @@ impl Node {
             return Some((best, Reason::Ineligible));
         }
         let may_yield = leader.ground == Ground::Elected && !self.hard.state.stay;
-        (may_yield && self.is_better(&best, &self.me)).then_some((best, Reason::BetterNode))
+        let better = self.better_successor(now).filter(|_| may_yield)?;
+        Some((better, Reason::BetterNode))
     }
 
     /// The first of W1 to W5 that does not hold; None when the promote may start.
@@ -277,6 +278,12 @@ impl Node {
         self.phase = Phase::Promoting;
         // Whoever was boss before is not any more, also when this node gives up later.
         self.followed = None;
+        let last = self.runner.sent.max(self.runner.idle);
+        assert!(
+            permit.epoch > last || self.sabotage.is_any(),
+            "9.13: epoch {} after {last}",
+            permit.epoch
+        );
         self.runner.sent = permit.epoch;
         self.note(Note::Promoting { epoch: permit.epoch });
         self.act(Act::Promote { permit, cause, previous });
@@ -298,9 +305,9 @@ impl Node {
     fn failback_due(&mut self, now: Moment) -> Option<NodeId> {
         let Failback::After(delay) = self.hard.state.policy.failback else { return None };
         let stay = self.hard.state.stay && !self.sabotage.is(Mutant::FailbackIgnoresStay);
-        let best = self
-            .best_successor(now)
-            .filter(|best| !stay && self.phase == Phase::Boss && self.is_better(best, &self.me));
+        // While paused nobody new could act.
+        let may = !stay && self.phase == Phase::Boss && self.hard.state.paused.is_none();
+        let best = self.better_successor(now).filter(|_| may);
         let Standing::Leader(leader) = &mut self.standing else { return None };
         leader.better_since = match (best, leader.better_since.take()) {
             (Some(best), Some((node, since))) if best == node => Some((node, since)),

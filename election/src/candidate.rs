@@ -28,10 +28,16 @@ pub(crate) struct PreCandidate {
 pub(crate) struct Candidate {
     pub kind: VoteKind,
     pub tally: VoteTally,
-    pub deadline: Moment,
+    /// When the own vote went to the disk.
+    pub begun: Moment,
+    /// The attempt ends when EITHER clock says so; None until the own vote is durable, for nobody
+    /// is asked before.
+    pub deadline: Option<Moment>,
     pub refusals: BTreeMap<NodeId, Refusal>,
     /// The own vote counts once this generation is durable.
     pub vote_generation: u64,
+    /// W2: when the predecessor's window is closed, by the word of whoever hands over.
+    pub window: Option<Moment>,
 }
 
 impl PreCandidate {
@@ -127,9 +133,11 @@ impl Node {
         self.standing = Standing::Candidate(Candidate {
             kind: kind.clone(),
             tally: VoteTally::default(),
-            deadline: now.plus(self.hard.state.timing.attempt()),
+            begun: now,
+            deadline: None,
             refusals: BTreeMap::new(),
             vote_generation: self.term_generation,
+            window: None,
         });
         self.send_to_voters(&Message::Vote { version, kind });
     }
@@ -167,10 +175,15 @@ impl Node {
     pub(crate) fn advance_candidate(&mut self, now: Moment) {
         let Standing::Candidate(candidate) = &mut self.standing else { return };
         let early = self.sabotage.is(Mutant::C2CountsOwnVoteEarly);
-        if early || self.outbox.is_durable(candidate.vote_generation) {
+        let durable = self.outbox.is_durable(candidate.vote_generation);
+        if early || durable {
             candidate.tally.count(&self.me, true);
         }
-        let over = candidate.deadline.over_when_either(now);
+        if durable && candidate.deadline.is_none() {
+            let attempt = self.hard.state.timing.attempt_on(candidate.begun.elapsed(now));
+            candidate.deadline = Some(now.plus(attempt));
+        }
+        let over = candidate.deadline.is_some_and(|deadline| deadline.over_when_either(now));
         match candidate.tally.result(&self.hard.state.members) {
             VoteResult::Won => {
                 let votes = candidate.tally.voters();
@@ -178,7 +191,12 @@ impl Node {
                     VoteKind::Handover { .. } => Ground::Handover,
                     VoteKind::Normal | VoteKind::Refresh => Ground::Elected,
                 };
+                let window = candidate.window;
                 self.become_leader(now, ground, votes);
+                if let Standing::Leader(leader) = &mut self.standing {
+                    leader.window_by = window;
+                }
+                self.say_window(now);
             }
             VoteResult::Pending if !over => {}
             VoteResult::Pending | VoteResult::Lost => {

@@ -105,7 +105,10 @@ impl fmt::Display for CommandError {
             ),
             Self::Unfit(node, why) => write!(f, "{node} cannot take over: {why}"),
             Self::Paused => {
-                write!(f, "the cluster is paused: nobody new would become boss. Resume it first")
+                write!(
+                    f,
+                    "the cluster is paused: nobody new would become boss. \"bossctl resume\" first"
+                )
             }
             Self::AlreadyBoss(node) => write!(f, "{node} is boss already"),
             Self::NoBoss => write!(f, "there is no boss at the moment"),

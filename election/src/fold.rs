@@ -6,7 +6,7 @@
 
 use crate::candidate::{Candidate, PreCandidate};
 use crate::follower::Campaign;
-use crate::handover::{Handover, Stage};
+use crate::handover::{Handover, Stage, Trial};
 use crate::jitter::Jitter;
 use crate::leader::{Leader, Progress};
 use crate::lease::{Lease, Promise};
@@ -38,6 +38,13 @@ fn maybe_earlier(moment: &mut Option<Moment>, passed: Passed) {
     }
 }
 
+/// How long ago it was over does not matter.
+fn forget_when_over(moment: &mut Moment, now: Moment) {
+    if moment.over_when_both(now) {
+        *moment = Moment::default();
+    }
+}
+
 impl Node {
     /// Every moment that this node knows is `passed` earlier: at `now - passed` it behaves as it
     /// would have at `now`. What would come before zero is at zero, so keep `now` above the longest
@@ -63,6 +70,7 @@ impl Node {
             complaints: _,
             hold_off_ends,
             campaign,
+            trials,
             highest_term: _,
             first_term: _,
             facts: _,
@@ -83,6 +91,9 @@ impl Node {
             earlier(end, passed);
         }
         campaign.shift(passed);
+        for trial in trials.values_mut() {
+            trial.shift(passed);
+        }
         maybe_earlier(probe_at, passed);
     }
 
@@ -102,6 +113,9 @@ impl Node {
         }
         self.campaign.without_lease = self.campaign.without_lease.min(MOST_FAILURES);
         let attempt = std::mem::replace(&mut self.campaign.attempt, 1);
+        for trial in self.trials.values_mut() {
+            forget_when_over(&mut trial.until, now);
+        }
         let promise = self.hard.state.timing.promise();
         let heartbeats = match &mut self.standing {
             Standing::Follower => None,
@@ -112,6 +126,12 @@ impl Node {
             Standing::Candidate(candidate) => {
                 candidate.refusals.clear();
                 candidate.vote_generation = candidate.vote_generation.saturating_sub(generation);
+                if candidate.deadline.is_some() {
+                    candidate.begun = Moment::default();
+                }
+                if let Some(window) = &mut candidate.window {
+                    forget_when_over(window, now);
+                }
                 None
             }
             Standing::Leader(leader) => Some((leader.term, leader.fold(now, promise, generation))),
@@ -126,6 +146,9 @@ impl Leader {
     fn fold(&mut self, now: Moment, promise: Span, generation: u64) -> u64 {
         self.votes.clear();
         self.window = "";
+        if let Some(by) = &mut self.window_by {
+            forget_when_over(by, now);
+        }
         self.handovers_failed = self.handovers_failed.min(MOST_FAILURES);
         if let Some(refresh) = &mut self.refresh {
             refresh.vote_generation = refresh.vote_generation.saturating_sub(generation);
@@ -144,6 +167,7 @@ impl Leader {
             ground: _,
             votes: _,
             window: _,
+            window_by,
             released: _,
             lease,
             epoch: _,
@@ -164,6 +188,7 @@ impl Leader {
             answers: _,
         } = self;
         earlier(elected_at, passed);
+        maybe_earlier(window_by, passed);
         if let Some(lease) = lease {
             lease.shift(passed);
         }
@@ -207,8 +232,11 @@ impl PreCandidate {
 
 impl Candidate {
     fn shift(&mut self, passed: Passed) {
-        let Self { kind: _, tally: _, deadline, refusals: _, vote_generation: _ } = self;
-        earlier(deadline, passed);
+        let Self { kind: _, tally: _, begun, deadline, refusals: _, vote_generation: _, window } =
+            self;
+        earlier(begun, passed);
+        maybe_earlier(deadline, passed);
+        maybe_earlier(window, passed);
     }
 }
 
@@ -236,6 +264,13 @@ impl Handover {
             Stage::Publishing { since } => earlier(since, passed),
             Stage::Sent { to: _, at } => earlier(at, passed),
         }
+    }
+}
+
+impl Trial {
+    fn shift(&mut self, passed: Passed) {
+        let Self { count: _, until } = self;
+        earlier(until, passed);
     }
 }
 

@@ -137,6 +137,7 @@ impl Node {
         self.campaign.jitter = Span::ZERO;
         self.campaign.not_before = now;
         self.campaign.yielded = false;
+        self.trials.remove(&env.from);
         if self.leader.as_ref() != Some(&env.from) {
             self.leader = Some(env.from.clone());
             self.note(Note::Following { leader: env.from.clone(), term: env.term });
@@ -196,6 +197,8 @@ impl Node {
     fn free_at(&self) -> Option<Moment> {
         let may = self.phase == Phase::Idle
             && self.runner.is_idle()
+            // What it would ask for rests on a term that is still on its way to the disk.
+            && self.outbox.is_durable(self.term_generation)
             && self.facts.disk_ok
             && !self.leaving
             && self.counts()

@@ -6,7 +6,7 @@ use std::fmt;
 use crate::boss::Phase;
 use crate::command::CommandError;
 use crate::eligibility::Ineligible;
-use crate::id::NodeId;
+use crate::id::{NodeId, Version};
 use crate::leader::Leader;
 use crate::message::{Envelope, Message, VoteKind};
 use crate::moment::{Moment, Span};
@@ -19,6 +19,9 @@ use crate::ready::Reason;
 /// A leader that cannot be boss looks for a successor again after two leases, doubling up to this
 /// many times: a successor that cannot win must not fill the log.
 const MOST_DOUBLINGS: u32 = 6;
+
+/// How often the wait of a [`Trial`] doubles at most: 39 s with the profile `lan`.
+const MOST_TRIALS: u32 = 4;
 
 /// A handover under way.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -38,6 +41,16 @@ pub(crate) enum Stage {
     Publishing { since: Moment },
     /// The successor was told.
     Sent { to: NodeId, at: Moment },
+}
+
+/// A node that was told to take over. Until it is heard leading, this node does not step back for
+/// it by preference: it may reach no quorum, and each such handover is a while without a boss.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Trial {
+    /// How many in a row, no further than the wait doubles.
+    pub count: u32,
+    /// Over when BOTH clocks have reached it.
+    pub until: Moment,
 }
 
 /// Why a node could not take over, as the leader knows it.
@@ -133,13 +146,22 @@ impl Node {
             (Some(to), _) if self.is_fit(to, now) => Some(to.clone()),
             // An operator's choice is not replaced by another node.
             (Some(_), Reason::Switchover) => None,
+            (Some(_), Reason::BetterNode | Reason::Failback) => {
+                let better = self.better_successor(now);
+                if better.is_none() {
+                    // Then this node is the best itself: R2.
+                    return self.give_up_handover(now, None);
+                }
+                better
+            }
             _ => self.best_successor(now),
         };
         match chosen {
             Some(to) if self.is_caught_up(&to) => {
-                let version = self.hard.state.version;
+                let (version, window) = (self.hard.state.version, self.window_left(now));
                 self.note(Note::HandingOver { to: to.clone(), reason: handover.reason });
-                self.send(to.clone(), Message::TakeOver { version });
+                self.send(to.clone(), Message::TakeOver { version, window });
+                self.count_on(to.clone(), now);
                 self.set_stage(Stage::Sent { to, at: now });
             }
             Some(_) => {}
@@ -187,13 +209,38 @@ impl Node {
         }
     }
 
-    /// The best node that could take over now.
+    /// The best node that could take over now; one on trial only when there is no other.
     pub(crate) fn best_successor(&self, now: Moment) -> Option<NodeId> {
         let prefer = &self.hard.state.policy.prefer;
         self.eligible(now)
             .filter(|(node, _)| **node != self.me && self.is_fit(node, now))
-            .min_by(|a, b| compare(prefer, *a, *b))
+            .min_by(|a, b| {
+                let on_trial = self.is_on_trial(a.0, now).cmp(&self.is_on_trial(b.0, now));
+                on_trial.then_with(|| compare(prefer, *a, *b))
+            })
             .map(|(node, _)| node.clone())
+    }
+
+    /// The best successor, if it is preferred to this node and not on trial.
+    pub(crate) fn better_successor(&self, now: Moment) -> Option<NodeId> {
+        let best = self.best_successor(now)?;
+        (self.is_better(&best, &self.me) && !self.is_on_trial(&best, now)).then_some(best)
+    }
+
+    fn is_on_trial(&self, node: &NodeId, now: Moment) -> bool {
+        !self.sabotage.is(Mutant::ForgetsTrials)
+            && self.trials.get(node).is_some_and(|trial| !trial.until.over_when_both(now))
+    }
+
+    /// `to` was told to take over: if it cannot win, the next try comes after twice the time of an
+    /// unplanned change, doubling.
+    fn count_on(&mut self, to: NodeId, now: Moment) {
+        let timing = &self.hard.state.timing;
+        let change = timing.promise().plus(timing.fence_wait());
+        let count = self.trials.get(&to).map_or(0, |trial| trial.count);
+        let until = now.plus(change.times(2 << count));
+        let count = (count + 1).min(MOST_TRIALS);
+        self.trials.insert(to, Trial { count, until });
     }
 
     fn is_fit(&self, node: &NodeId, now: Moment) -> bool {
@@ -245,7 +292,8 @@ impl Node {
         &mut self,
         now: Moment,
         env: &Envelope,
-        version: crate::id::Version,
+        version: Version,
+        window: Span,
     ) {
         if let Some(why) = self.why_not_take_over(now, env, version) {
             let node = env.from.clone();
@@ -255,14 +303,18 @@ impl Node {
         let from = env.from.clone();
         let kind = VoteKind::Handover { from, incarnation: env.incarnation, term: env.term };
         let term = self.hard.term.next();
+        let closed = self.window_by(now, window);
         self.start_vote(now, term, kind);
+        if let Standing::Candidate(candidate) = &mut self.standing {
+            candidate.window = Some(closed);
+        }
     }
 
     fn why_not_take_over(
         &self,
         now: Moment,
         env: &Envelope,
-        version: crate::id::Version,
+        version: Version,
     ) -> Option<&'static str> {
         if self.sabotage.is(Mutant::V4FollowsLateTakeOver) {
             return None;

@@ -44,6 +44,8 @@ pub(crate) struct Leader {
     pub votes: Vec<NodeId>,
     /// How W2 was met, for the log.
     pub window: &'static str,
+    /// W2: when the predecessor's window is closed, by the word of whoever handed over.
+    pub window_by: Option<Moment>,
     /// Nothing of this term will become active.
     pub released: bool,
     pub lease: Option<Lease>,
@@ -137,6 +139,7 @@ impl Node {
             ground,
             votes,
             window: "nobody had effects",
+            window_by: None,
             released: false,
             lease: None,
             epoch: None,
@@ -157,6 +160,10 @@ impl Node {
             answers: Vec::new(),
         }));
         self.restamp(now);
+    }
+
+    /// W2: says whose window a new leader waits for.
+    pub(crate) fn say_window(&mut self, now: Moment) {
         if let Window::Open(left) = self.window(now) {
             let predecessor = match &self.hard.state.claim {
                 Claim::Held(held) => Some(held.node.clone()),

@@ -100,6 +100,8 @@ pub enum Message {
     TakeOver {
         /// The state that the successor must have.
         version: Version,
+        /// What is left, at the sender, of the fence window of whom that state's claim names (W2).
+        window: Span,
     },
     /// Nothing of mine is active, and nothing at or below these will become active.
     Released {

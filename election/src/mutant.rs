@@ -133,6 +133,8 @@ mutants! {
     W2SkipsFenceWait,
     /// W2: Released of any epoch closes the window.
     W2WithoutEpoch,
+    /// W2: whoever takes over takes the predecessor's window for closed.
+    W2InheritsClosed,
     /// W2: the claim is written before the window is closed.
     W2ClaimsEarly,
     /// W4: promotes with the lease all but over.
@@ -153,6 +155,8 @@ mutants! {
     X3StopsExtending,
     /// X4: an idle word of an earlier epoch counts.
     X4AcceptsOldIdle,
+    /// X4, 9.13: a term whose epoch the executor has left behind is good enough.
+    X4ReusesEpochs,
     /// X5: the marker is not looked at when the executor starts.
     X5IgnoresMarker,
     /// X6: Released goes out before the executor said idle.
@@ -205,6 +209,8 @@ mutants! {
     RebindsLives,
     /// Section 6: a member that this node has not bound is not heard, whatever it brings.
     DeafToUnbound,
+    /// Preference: a node that could not win is handed over to again and again.
+    ForgetsTrials,
     /// Preference: failback happens although a switchover set `stay`.
     FailbackIgnoresStay,
 }

@@ -8,6 +8,7 @@ use crate::boss::{Phase, Runner};
 use crate::candidate::{Candidate, PreCandidate};
 use crate::command::{Command, CommandError};
 use crate::follower::Campaign;
+use crate::handover::Trial;
 use crate::hard_state::{HardState, Written};
 use crate::id::{ClusterId, Epoch, Incarnation, NodeId, Term};
 use crate::jitter::Jitter;
@@ -100,6 +101,8 @@ pub struct Node {
     pub(crate) complaints: BTreeMap<NodeId, (Incarnation, bool)>,
     pub(crate) hold_off_ends: BTreeMap<NodeId, (u64, Moment)>,
     pub(crate) campaign: Campaign,
+    /// Whom this node told to take over, and who has not been heard leading since.
+    pub(crate) trials: BTreeMap<NodeId, Trial>,
     pub(crate) highest_term: Term,
     pub(crate) first_term: Term,
     pub(crate) facts: Facts,
@@ -146,10 +149,9 @@ impl Node {
                 without_lease: 0,
                 no_lease_until: now,
             },
+            trials: BTreeMap::new(),
             highest_term: hard.term,
-            // Epochs grow strictly: also when the state directory was wiped and the executor's
-            // marker was not.
-            first_term: first_term.max(Term(last.0).next()),
+            first_term,
             facts: Facts { ready, disk_ok: true },
             leaving: false,
             left: false,
@@ -161,7 +163,20 @@ impl Node {
             hard,
         };
         node.time_hold_offs(now);
+        node.enter_known_term();
         node
+    }
+
+    /// X4, 9.13: an epoch is a term. The executor may know a later one than the disk, whose state
+    /// directory was removed; the term that it was goes on from there, and a leader of a lower one
+    /// hears of it (R1).
+    fn enter_known_term(&mut self) {
+        let known = Term(self.runner.idle.0);
+        if known > self.hard.term && !self.sabotage.is(Mutant::X4ReusesEpochs) {
+            self.hard.term = known;
+            self.hard.voted_for = None;
+            self.term_generation = self.outbox.changed();
+        }
     }
 
     /// Breaks one rule on purpose.
@@ -173,6 +188,9 @@ impl Node {
         }
         if self.sabotage.is(Mutant::S1VotesAtOnce) && self.promise.to.is_none() {
             self.promise.until = now;
+        }
+        if self.sabotage.is(Mutant::X4ReusesEpochs) {
+            self.hard = self.durable.clone();
         }
     }
 
@@ -222,11 +240,13 @@ impl Node {
     pub fn handle_written(&mut self, now: Moment, written: Written) {
         if written.durable {
             if let Some(hard) = self.outbox.written(written.generation) {
-                self.durable = hard;
+                let before = std::mem::replace(&mut self.durable, hard);
+                self.leave_winner_time(now, &before);
                 if !self.facts.disk_ok {
                     self.facts.disk_ok = true;
                     self.probe_at = None;
                     self.note(Note::DiskRecovered);
+                    self.enter_known_term();
                 }
             }
         } else if self.outbox.refused(written.generation) {
@@ -351,7 +371,9 @@ impl Node {
             Message::PublishReply { version } => {
                 self.handle_publish_reply(from, env.term, *version);
             }
-            Message::TakeOver { version } => self.handle_take_over(now, env, *version),
+            Message::TakeOver { version, window } => {
+                self.handle_take_over(now, env, *version, *window);
+            }
             Message::Released { epoch, term } => {
                 let word = ReleasedWord { epoch: *epoch, term: *term };
                 if word.term <= env.term {

@@ -67,7 +67,8 @@ impl Node {
         member.ok_or_else(|| CommandError::UnknownNode(node.clone()))
     }
 
-    /// A drain that would leave nobody who could be boss needs force.
+    /// A drain that would leave nobody who could be boss needs force. That of a boss is asked what a
+    /// resignation is: somebody has to take over now.
     pub(crate) fn require_other_eligible(
         &self,
         node: &NodeId,
@@ -75,7 +76,15 @@ impl Node {
         force: bool,
     ) -> Result<(), CommandError> {
         self.require_member(node)?;
-        let other = self.eligible(now).any(|(candidate, _)| candidate != node);
+        let acts = *node == self.me && self.phase.has_permit();
+        if acts {
+            self.require_running(force)?;
+        }
+        let other = if acts {
+            self.best_successor(now).is_some()
+        } else {
+            self.eligible(now).any(|(candidate, _)| candidate != node)
+        };
         if other || force { Ok(()) } else { Err(self.nobody_eligible(now)) }
     }
 

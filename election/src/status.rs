@@ -183,7 +183,11 @@ impl Node {
                 }
             }
             Standing::PreCandidate(candidate) => wake.either(candidate.deadline, now),
-            Standing::Candidate(candidate) => wake.either(candidate.deadline, now),
+            Standing::Candidate(candidate) => {
+                if let Some(deadline) = candidate.deadline {
+                    wake.either(deadline, now);
+                }
+            }
             Standing::Leader(_) => self.wake_leader(&mut wake, now),
         }
         wake.0

@@ -146,6 +146,12 @@ impl Timing {
         wanted.max(self.slot.times(8)).min(self.promise().part(2))
     }
 
+    /// C2: how long voters are waited for whose disks may be as slow as the own one, which took
+    /// `durable` for its vote.
+    pub fn attempt_on(&self, durable: Span) -> Span {
+        self.attempt().max(durable.times(2).min(self.promise()))
+    }
+
     /// The relations of protocol.md 1 and 7.
     pub fn check(&self) -> Result<(), TimingError> {
         if self.heartbeat < SHORTEST_HEARTBEAT {

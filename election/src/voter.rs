@@ -2,6 +2,7 @@
 //! that end or pass by a promise (V4 to V7), and what a grant changes.
 
 use crate::cluster_state::Claim;
+use crate::hard_state::HardState;
 use crate::id::{Incarnation, NodeId, Term, Version};
 use crate::message::{Envelope, Message, Refusal, VoteKind};
 use crate::moment::{Moment, Span};
@@ -106,15 +107,23 @@ impl Node {
         if self.sabotage.is(Mutant::V6ClearsPromise) && *kind == VoteKind::Refresh {
             self.promise.until = now;
         }
-        // Leave the winner one attempt's time for its first heartbeat.
-        let patience = now.plus(self.hard.state.timing.attempt());
-        self.campaign.not_before = self.campaign.not_before.latest(patience);
         let ground = match kind {
             VoteKind::Normal => "",
             VoteKind::Handover { .. } => " by handover, V4",
             VoteKind::Refresh => " by refresh, V6",
         };
         self.note(Note::Voted { candidate: env.from.clone(), term: env.term, ground });
+    }
+
+    /// A vote has just left: the winner has one attempt's time for its first heartbeat.
+    pub(crate) fn leave_winner_time(&mut self, now: Moment, before: &HardState) {
+        let HardState { term, voted_for, .. } = &self.durable;
+        let voted = (*term, voted_for) != (before.term, &before.voted_for)
+            && voted_for.as_ref().is_some_and(|candidate| *candidate != self.me);
+        if voted {
+            let patience = now.plus(self.hard.state.timing.attempt());
+            self.campaign.not_before = self.campaign.not_before.latest(patience);
+        }
     }
 
     /// Why not; None grants.

@@ -40,10 +40,35 @@ impl Node {
         let wait = if self.sabotage.is(Mutant::W2WaitsTooShort) { wait.part(2) } else { wait };
         let end = leader.elected_at.plus(wait);
         if end.over_when_both(now) {
-            Window::Closed(how)
-        } else {
-            Window::Open(end.left_until_both(now))
+            return Window::Closed(how);
         }
+        let left = end.left_until_both(now);
+        match leader.window_by {
+            Some(by) if by.over_when_both(now) => {
+                Window::Closed("waited out, in part before the handover")
+            }
+            Some(by) => Window::Open(left.min(by.left_until_both(now))),
+            None => Window::Open(left),
+        }
+    }
+
+    /// What is left of it, for a successor.
+    pub(crate) fn window_left(&self, now: Moment) -> Span {
+        match self.window(now) {
+            Window::Closed(_) => Span::ZERO,
+            Window::Open(left) => left,
+        }
+    }
+
+    /// W2: when the window is closed of which the sender of a TakeOver, which came at `now`, had
+    /// `left`: that long by the worst clock. It says nothing of another claim than the one that it
+    /// saw, which a TakeOver sees to by its version.
+    pub(crate) fn window_by(&self, now: Moment, left: Span) -> Moment {
+        let trusts = self.sabotage.is(Mutant::W2InheritsClosed);
+        if left == Span::ZERO || trusts {
+            return now;
+        }
+        now.plus(self.hard.state.timing.outlasting(left))
     }
 
     fn has_released(&self, held: &Held) -> bool {

@@ -113,7 +113,9 @@ impl<'a> Desk<'a> {
             }
             Action::Drain => {
                 let reason = Some("a key of the playground".to_owned());
-                self.ask(|client| client.drain(&Drain { node: Some(name), reason, force: None }));
+                self.ask(|client| {
+                    client.drain(&Drain { node: Some(name), reason, ..Drain::default() })
+                });
             }
             Action::Switchover => {
                 self.ask(|client| client.switchover(&Switchover { to: name }));

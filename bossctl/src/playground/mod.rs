@@ -11,7 +11,7 @@ mod interactive;
 mod interrupt;
 mod keys;
 pub mod node;
-mod processes;
+pub mod processes;
 pub mod relay;
 mod text;
 mod tour;

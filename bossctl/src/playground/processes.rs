@@ -13,12 +13,12 @@ use nix::sys::signal::{Signal, kill as signal};
 use nix::unistd::{Pid, getpgrp};
 
 /// In the environment of every bossd that is started here: its node's directory.
-pub(super) const MARK: &str = "BOSS_PLAYGROUND";
+pub const MARK: &str = "BOSS_PLAYGROUND";
 
 /// Kills everything that runs from `dir` as if its host had lost power: all of it is stopped
 /// before the first is killed, so that none outlives another and can tidy up. Returns when all
 /// are gone, or after a second.
-pub(super) fn kill(dir: &Path) {
+pub fn kill(dir: &Path) {
     let mut stopped = BTreeSet::new();
     loop {
         let new: Vec<_> = of(dir).difference(&stopped).copied().collect();
@@ -43,7 +43,7 @@ pub(super) fn kill(dir: &Path) {
 }
 
 /// The processes of a directory: bossd's own, its hooks, and what these started.
-pub(super) fn of(dir: &Path) -> BTreeSet<Pid> {
+pub fn of(dir: &Path) -> BTreeSet<Pid> {
     let all = living();
     let own_group = getpgrp();
     let mut found: BTreeSet<Pid> = all.keys().copied().filter(|pid| is_marked(*pid, dir)).collect();

@@ -17,6 +17,7 @@ pub fn drain(socket: &Path, args: &args::Drain) -> Result<Exit, Failure> {
         node: args.node.clone(),
         reason: args.reason.clone(),
         force: Some(args.force),
+        for_s: args.for_s,
     };
     let done = connect(socket)?.drain(&parameters)?;
     finish(socket, &done, args.wait.then(|| Goal::OutOfService { node: args.node.clone() }))
@@ -26,6 +27,19 @@ pub fn drain(socket: &Path, args: &args::Drain) -> Result<Exit, Failure> {
 pub fn undrain(socket: &Path, args: &args::Undrain) -> Result<Exit, Failure> {
     let parameters = interface::Undrain { node: args.node.clone() };
     let done = connect(socket)?.undrain(&parameters)?;
+    finish(socket, &done, None)
+}
+
+/// Has nobody new become boss.
+pub fn pause(socket: &Path, args: &args::Pause) -> Result<Exit, Failure> {
+    let parameters = interface::Pause { reason: args.reason.clone(), for_s: args.for_s };
+    let done = connect(socket)?.pause(&parameters)?;
+    finish(socket, &done, None)
+}
+
+/// Ends a pause.
+pub fn resume(socket: &Path) -> Result<Exit, Failure> {
+    let done = connect(socket)?.resume()?;
     finish(socket, &done, None)
 }
 

@@ -2,6 +2,7 @@
 //! ready is carried out, then the timer. Nothing here decides who may be boss, and nothing waits
 //! for a disk, a hook, an operator or a peer.
 
+mod expiry;
 mod known_boss;
 mod messages;
 mod orphaned;
@@ -9,7 +10,9 @@ mod orphaned;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use election::{Act, Command, Effect, Incarnation, Level, Moment, Node, NodeId, Phase, Span};
+use election::{
+    Act, ClusterState, Command, Effect, Incarnation, Level, Moment, Node, NodeId, Phase, Span,
+};
 use tokio::sync::{mpsc, watch};
 use tracing::{debug, error, info, warn};
 
@@ -58,6 +61,8 @@ pub struct Driver {
     pictured: Option<Moment>,
     /// When the present turn began, with the event it is about.
     turn: Moment,
+    /// The cluster state whose drains and pause the log has told.
+    told: Option<Arc<ClusterState>>,
     /// Lines about messages that are ignored.
     ignored: Allowance,
     /// What the service manager was told last, and when.
@@ -102,6 +107,7 @@ impl Driver {
             alarm: Alarm::new()?,
             armed: clock::now(),
             turn: clock::now(),
+            told: None,
             ignored: messages::ignored_lines(),
             pictured: None,
             one_line: (String::new(), Moment::default()),
@@ -158,7 +164,7 @@ impl Driver {
 
     fn handle_time(&mut self) {
         let now = clock::now();
-        self.background.saw_gap(self.armed.elapsed(now));
+        self.background.saw_late(self.armed.elapsed(now));
         self.node.handle_timeout(now);
     }
 
@@ -176,6 +182,7 @@ impl Driver {
             PeerEvent::Lost { peer, .. } => {
                 let peer = NodeId::new(&peer);
                 self.node.handle_lost(clock::now(), &peer);
+                self.forwards.lost(&peer);
                 self.missed.insert(peer);
                 self.pictured = None;
             }
@@ -372,6 +379,8 @@ impl Driver {
         for (name, member) in snapshot.state.members.iter() {
             self.peers.set_known(name.as_str(), member.incarnation.map(|life| life.0));
         }
+        self.tell_drains_and_pauses(&snapshot.state);
+        self.end_what_is_over(&snapshot);
         self.tell_known_boss(now, &snapshot);
         let picture = self.background.paint(now, snapshot, &self.peers.links());
         self.tell_service_manager(now, Background::one_line(&picture.status));
@@ -390,7 +399,7 @@ impl Driver {
     fn arm(&mut self) -> std::io::Result<()> {
         let now = clock::now();
         // A turn that is long by itself is as bad as a timer that fires late.
-        self.background.saw_gap(self.turn.elapsed(now));
+        self.background.saw_turn(self.turn.elapsed(now));
         self.armed = now.plus(self.node.wake(now).min(PICTURE));
         self.alarm.set(self.armed)
     }

@@ -1,15 +1,19 @@
 //! Operators' commands: carried out here when this node leads, else forwarded to the leader over
 //! the peers' connections; the answer goes back the same way.
 
+mod order;
+
 use std::collections::BTreeMap;
 
-use control::interface::{Done, MAX_REASON, Refusal, RefusalKind};
+use control::interface::{Done, Refusal, RefusalKind};
 use election::{Answer, Command, CommandError, Node, NodeId};
-use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
-use tracing::info;
+use tracing::{debug, info};
 
-use super::control::{ControlCommand, ControlRequest};
+pub use order::{CommandDoc, Order, Report, core_command, document};
+
+use self::order::{done, refusal, words};
+use super::control::ControlRequest;
 use super::peer::{Frame, Peers};
 use super::picture::Background;
 use super::schema::SchemaError;
@@ -29,79 +33,14 @@ enum Waiting {
     Peer { node: String, id: u64, done: Done },
     /// A client of this node's control socket, for the answer of this leader.
     Leader { reply: Reply, leader: NodeId },
+    /// Nobody: the time of a drain or a pause was over.
+    Nobody,
 }
 
 /// The commands under way.
 pub(super) struct Forwards {
     next: u64,
     waiting: BTreeMap<u64, Waiting>,
-}
-
-/// A command on its way to the leader: the body of a frame of [`kind::COMMAND`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Order {
-    /// The sender's number for it; the [`Report`] repeats it.
-    pub id: u64,
-    /// What is to be done.
-    pub command: CommandDoc,
-    /// Who asked for it, a user id of the sender's host, for the log only.
-    pub uid: u32,
-}
-
-/// An operator's command as it travels; [`core_command`] makes of it what the core takes.
-#[allow(missing_docs, reason = "each is the ControlCommand of its name")]
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum CommandDoc {
-    Drain { node: String, reason: String, force: bool },
-    Undrain { node: String },
-    Resign { force: bool },
-    Switchover { to: String },
-    // Last, so that the numbers of the others stay: another version may be at the other end.
-    Clear { node: String },
-}
-
-/// The leader's answer: the body of a frame of [`kind::ANSWER`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Report {
-    /// As in the [`Order`].
-    pub id: u64,
-    result: Result<DoneDoc, RefusalDoc>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct DoneDoc {
-    text: String,
-    undo: Option<String>,
-    epoch: Option<u64>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct RefusalDoc {
-    kind: u8,
-    text: String,
-}
-
-impl Report {
-    /// Of the order with that number.
-    pub fn new(id: u64, result: Result<Done, Refusal>) -> Self {
-        let result = match result {
-            Ok(Done { text, undo, epoch }) => Ok(DoneDoc { text, undo, epoch }),
-            Err(Refusal { kind, text }) => {
-                let number = KINDS.iter().position(|known| *known == kind);
-                let kind = number.and_then(|n| u8::try_from(n).ok()).unwrap_or(u8::MAX);
-                Err(RefusalDoc { kind, text })
-            }
-        };
-        Self { id, result }
-    }
-
-    /// What the operator is told.
-    pub fn outcome(self) -> Result<Done, Refusal> {
-        match self.result {
-            Ok(DoneDoc { text, undo, epoch }) => Ok(Done { text, undo, epoch }),
-            Err(RefusalDoc { kind, text }) => Err(Refusal::new(kind_of(kind), text)),
-        }
-    }
 }
 
 impl Forwards {
@@ -183,7 +122,46 @@ impl Forwards {
                 let _ = reply.send(result(done));
             }
             Waiting::Peer { node, id, done } => report(peers, &node, id, result(done)),
-            Waiting::Leader { .. } => {}
+            Waiting::Leader { .. } | Waiting::Nobody => {}
+        }
+    }
+
+    /// The connection to a node is lost, and with it what was under way on it: whoever waits for that
+    /// node's answer is told at once.
+    pub(super) fn lost(&mut self, peer: &NodeId) {
+        let theirs =
+            |waiting: &Waiting| matches!(waiting, Waiting::Leader { leader, .. } if leader == peer);
+        let ids = self.waiting.iter().filter(|(_, waiting)| theirs(waiting)).map(|(id, _)| *id);
+        for id in ids.collect::<Vec<_>>() {
+            if let Some(Waiting::Leader { reply, .. }) = self.waiting.remove(&id) {
+                let text = format!(
+                    "{peer} led, and was lost before it answered: whether it is done is not known. \
+                     Look at the status, and try again"
+                );
+                let _ = reply.send(Err(Refusal::new(RefusalKind::TryAgain, text)));
+            }
+        }
+    }
+
+    /// Whether this node's core has a command that it has not answered.
+    pub(super) fn is_waiting_for_core(&self) -> bool {
+        let here = |waiting: &Waiting| !matches!(waiting, Waiting::Leader { .. });
+        self.waiting.values().any(here)
+    }
+
+    /// A command of nobody, for this node's core. Whether it is accepted.
+    pub(super) fn command(&mut self, command: Command, node: &mut Node) -> bool {
+        self.next += 1;
+        match node.handle_command(clock::now(), self.next, command) {
+            Ok(true) => true,
+            Ok(false) => {
+                self.waiting.insert(self.next, Waiting::Nobody);
+                true
+            }
+            Err(error) => {
+                debug!("not now: {error}");
+                false
+            }
         }
     }
 
@@ -213,20 +191,13 @@ impl Forwards {
     }
 
     fn carry_out(&mut self, command: &CommandDoc, node: &mut Node) -> Outcome {
-        let order = match core_command(command) {
+        // The second that has begun does not count: nothing ends sooner than was asked for.
+        let order = match core_command(command, clock::wall_s() + 1) {
             Ok(order) => order,
             Err(refusal) => return Outcome::Answered(Err(refusal)),
         };
         let now = clock::now();
-        let snapshot = node.snapshot(now);
-        let epoch = snapshot.boss.map(|(_, epoch)| epoch.0);
-        let held_off = match command {
-            CommandDoc::Clear { node } => {
-                snapshot.hold_offs.iter().any(|(held, _)| held.as_str() == node)
-            }
-            _ => false,
-        };
-        let done = done_text(command, epoch, held_off);
+        let done = done(&order, &node.snapshot(now));
         self.next += 1;
         let id = self.next;
         match node.handle_command(now, id, order) {
@@ -242,7 +213,7 @@ impl Forwards {
     fn forget_the_gone(&mut self) {
         self.waiting.retain(|_, waiting| match waiting {
             Waiting::Here { reply, .. } | Waiting::Leader { reply, .. } => !reply.is_closed(),
-            Waiting::Peer { .. } => true,
+            Waiting::Peer { .. } | Waiting::Nobody => true,
         });
         while self.waiting.len() >= UNDER_WAY {
             self.waiting.pop_first();
@@ -258,106 +229,6 @@ enum Outcome {
     Answered(Result<Done, Refusal>),
     Later { id: u64, done: Done },
     NotLeader(Option<NodeId>),
-}
-
-/// What the control socket took, as it travels: a node that is not named is `me`.
-pub fn document(command: ControlCommand, me: &NodeId) -> CommandDoc {
-    let named = |node: Option<String>| node.unwrap_or_else(|| me.to_string());
-    match command {
-        ControlCommand::Drain { node, reason, force } => {
-            CommandDoc::Drain { node: named(node), reason: reason.unwrap_or_default(), force }
-        }
-        ControlCommand::Undrain { node } => CommandDoc::Undrain { node: named(node) },
-        ControlCommand::Clear { node } => CommandDoc::Clear { node: named(node) },
-        ControlCommand::Resign { force } => CommandDoc::Resign { force },
-        ControlCommand::Switchover { to } => CommandDoc::Switchover { to },
-    }
-}
-
-/// What the core is to do. Whatever the core must not see is refused here, with the text for the
-/// operator: `command` may be another node's.
-pub fn core_command(command: &CommandDoc) -> Result<Command, Refusal> {
-    let node = |name: &str| {
-        super::schema::document::node(name).map_err(|_| {
-            let error = CommandError::UnknownNode(NodeId::new(name));
-            Refusal::new(RefusalKind::UnknownNode, error.to_string())
-        })
-    };
-    Ok(match command {
-        CommandDoc::Drain { node: name, reason, force } => {
-            check_reason(reason)?;
-            let (node, reason) = (node(name)?, reason.clone());
-            Command::Drain { node, until: None, reason, force: *force }
-        }
-        CommandDoc::Undrain { node: name } => Command::Undrain { node: node(name)? },
-        CommandDoc::Clear { node: name } => Command::Clear { node: node(name)? },
-        CommandDoc::Resign { force } => Command::Resign { force: *force },
-        CommandDoc::Switchover { to } => Command::Switchover { to: node(to)? },
-    })
-}
-
-/// The control socket checks it as well; another node's word for that is not enough, for what the
-/// leader publishes with a reason that nobody takes is never committed.
-fn check_reason(reason: &str) -> Result<(), Refusal> {
-    if reason.len() > MAX_REASON || reason.chars().any(char::is_control) {
-        let text = format!("a reason has at most {MAX_REASON} bytes and no control characters");
-        return Err(Refusal::new(RefusalKind::Refused, text));
-    }
-    Ok(())
-}
-
-fn words(command: &CommandDoc) -> String {
-    match command {
-        CommandDoc::Drain { node, .. } => format!("drain of {node}"),
-        CommandDoc::Undrain { node } => format!("undrain of {node}"),
-        CommandDoc::Clear { node } => format!("clear of {node}"),
-        CommandDoc::Resign { force: false } => "resign".to_owned(),
-        CommandDoc::Resign { force: true } => "forced resign".to_owned(),
-        CommandDoc::Switchover { to } => format!("switchover to {to}"),
-    }
-}
-
-fn done_text(command: &CommandDoc, epoch: Option<u64>, held_off: bool) -> Done {
-    let (text, undo) = match command {
-        CommandDoc::Drain { node, .. } => (
-            format!("{node} is drained: it votes, and does not become boss"),
-            Some(format!("bossctl undrain {node}")),
-        ),
-        CommandDoc::Undrain { node } => (format!("{node} is no longer drained"), None),
-        CommandDoc::Clear { node } if held_off => (format!("{node} is no longer held off"), None),
-        CommandDoc::Clear { node } => (format!("{node} was not held off"), None),
-        CommandDoc::Resign { .. } => ("the boss resigns".to_owned(), None),
-        CommandDoc::Switchover { to } => (format!("the boss hands over to {to}"), None),
-    };
-    Done { text, undo, epoch }
-}
-
-fn refusal(error: &CommandError) -> Refusal {
-    let kind = match error {
-        CommandError::NotLeader(_) => RefusalKind::NoQuorum,
-        CommandError::UnknownNode(_) => RefusalKind::UnknownNode,
-        CommandError::NobodyEligible(_) => RefusalKind::NobodyEligible,
-        CommandError::Unfit(..) | CommandError::AlreadyBoss(_) | CommandError::Paused => {
-            RefusalKind::Refused
-        }
-        CommandError::NoBoss => RefusalKind::NotBoss,
-        CommandError::TryAgain(_) => RefusalKind::TryAgain,
-    };
-    Refusal::new(kind, error.to_string())
-}
-
-const KINDS: [RefusalKind; 7] = [
-    RefusalKind::NotPermitted,
-    RefusalKind::UnknownNode,
-    RefusalKind::NotBoss,
-    RefusalKind::NobodyEligible,
-    RefusalKind::NoQuorum,
-    RefusalKind::TryAgain,
-    RefusalKind::Refused,
-];
-
-fn kind_of(number: u8) -> RefusalKind {
-    KINDS.get(usize::from(number)).copied().unwrap_or(RefusalKind::Refused)
 }
 
 fn report(peers: &Peers, to: &str, id: u64, result: Result<Done, Refusal>) {

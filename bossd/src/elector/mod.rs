@@ -6,6 +6,7 @@ pub mod chronicle;
 pub mod control;
 pub mod driver;
 pub mod forward;
+mod loop_gap;
 pub mod peer;
 pub mod picture;
 pub mod schema;
@@ -16,7 +17,6 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::fd::AsFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use election::{ClusterId, Epoch, Node, Start, Term};
 use tokio::sync::{mpsc, watch};
@@ -184,8 +184,7 @@ fn resolve(listen: &str) -> Result<SocketAddr, StartError> {
 
 /// The first term of a cluster is the wall clock's seconds (protocol.md 6).
 fn wall_clock_term() -> Term {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    Term(since.map_or(1, |since| since.as_secs().max(1)))
+    Term(clock::wall_s().max(1))
 }
 
 /// Jitter must differ between nodes that start together.

@@ -14,6 +14,7 @@ use tracing::warn;
 
 use super::chronicle::Chronicle;
 use super::control::posture;
+use super::loop_gap::LoopGaps;
 use super::peer::LinkStatus;
 use crate::clock;
 use crate::config::{Config, canonical_of, differing_keys};
@@ -66,7 +67,7 @@ pub struct Background {
     alarm: Option<String>,
     /// How long the hooks took to let go.
     demotes: Vec<model::DemoteTime>,
-    max_gap: Span,
+    gaps: LoopGaps,
     /// When this boss, in this epoch, was first seen.
     boss_since: Option<(NodeId, u64, Moment)>,
     chronicle: Chronicle,
@@ -85,9 +86,9 @@ impl Background {
             hooks: HookList { ready: start.ready.clone(), files: Vec::new() },
             alarm: None,
             demotes: start.demotes.clone(),
-            max_gap: Span::ZERO,
+            gaps: LoopGaps::new(),
             boss_since: None,
-            chronicle: Chronicle::new(wall_seconds()),
+            chronicle: Chronicle::new(clock::wall_s()),
             strangers: Vec::new(),
         }
     }
@@ -154,13 +155,23 @@ impl Background {
         self.alarm = alarm;
     }
 
-    /// The loop came late by this much.
-    pub fn saw_gap(&mut self, gap: Span) {
+    /// The timer fired this late.
+    pub fn saw_late(&mut self, gap: Span) {
+        self.warn_of_gap(gap);
+        self.gaps.saw_late(gap);
+    }
+
+    /// A turn took this long.
+    pub fn saw_turn(&mut self, gap: Span) {
+        self.warn_of_gap(gap);
+        self.gaps.saw(gap);
+    }
+
+    fn warn_of_gap(&self, gap: Span) {
         let third = self.config.cluster.state.timing.lease.part(3);
         if gap > third {
             warn!("the election's loop stood still for {gap}: more than a third of the lease");
         }
-        self.max_gap = self.max_gap.max(gap);
     }
 
     /// What a note says that status shows.
@@ -198,7 +209,7 @@ impl Background {
         };
         let since = self.boss_since.as_ref().map(|(_, _, since)| since.elapsed(now));
         let acting = snapshot.boss.as_ref().map(|(_, epoch)| epoch.0);
-        self.chronicle.look(now, wall_seconds(), acting, &snapshot.state);
+        self.chronicle.look(now, clock::wall_s(), acting, &snapshot.state);
         let status = self.picture(now, &snapshot, links, since);
         self.with_what_lies_behind(status, snapshot)
     }
@@ -245,13 +256,17 @@ impl Background {
             boss: boss(snapshot, boss_since),
             this: self.this_node(snapshot),
             members,
-            paused: state.paused.is_some(),
+            paused: state.paused.as_ref().map(|paused| model::Paused {
+                reason: Some(paused.reason.clone()).filter(|reason| !reason.is_empty()),
+                until_s: paused.until,
+            }),
             stay: state.stay,
             timing: timing(snapshot),
             history: history(snapshot),
             posture: model::Posture { level: model::Level::Safe, reasons: Vec::new() },
             alarms: self.alarms(snapshot, links),
-            max_loop_gap_us: self.max_gap.as_nanos() / 1_000,
+            max_loop_gap_us: self.gaps.max_us(),
+            p999_loop_gap_us: self.gaps.p999_us(),
             file_differs: self.file_differs(snapshot),
         };
         status.posture = posture::judge(&status);
@@ -431,12 +446,6 @@ fn history(snapshot: &Snapshot) -> Vec<model::Transition> {
             transition: transition_id(entry.node.as_str(), entry.epoch.0, "promote"),
         })
         .collect()
-}
-
-/// The wall clock, for people only.
-fn wall_seconds() -> u64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.map_or(0, |since| since.as_secs())
 }
 
 fn count(number: usize) -> u32 {

@@ -1,6 +1,6 @@
 //! What a script can do to the cluster.
 
-use election::{Command, NodeId, Phase, Span};
+use election::{Command, Epoch, Marker, NodeId, Phase, Span};
 
 use super::Stage;
 use super::words::{span, value};
@@ -102,6 +102,7 @@ impl Stage {
             verb,
             "crash"
                 | "wipe"
+                | "marker"
                 | "poweroff"
                 | "restart"
                 | "suspend"
@@ -117,6 +118,11 @@ impl Stage {
         match (verb, rest) {
             ("crash", []) => world.crash(host),
             ("wipe", []) => world.wipe(host),
+            // Of an earlier life of the cluster, on this host since it was last started.
+            ("marker", [epoch]) => {
+                let epoch = Epoch(epoch.parse().map_err(|_| "no epoch".to_owned())?);
+                world.hosts[host].marker = Marker::Idle { epoch };
+            }
             ("poweroff", []) => world.power_off(host),
             ("restart", []) => world.restart(host),
             ("suspend", [time]) => world.suspend(host, span(time)?, false),

@@ -26,7 +26,7 @@ impl Stage {
                 let incarnation = self.world()?.hosts[node].incarnation;
                 Message::Confirmed { node: NodeId::new(name), incarnation, term }
             }
-            "take-over" => Message::TakeOver { version },
+            "take-over" => Message::TakeOver { version, window: Span::ZERO },
             "vote" => Message::Vote { version, kind: VoteKind::Normal },
             "refresh" => Message::Vote { version, kind: VoteKind::Refresh },
             "pre-vote" => Message::PreVote { proposed: term, version, attempt: 1, rank: 0 },

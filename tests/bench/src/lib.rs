@@ -1,9 +1,24 @@
-//! What the benches share: medians, the nodes' logs as times, and the cost of a durable write.
-//! Nothing here judges; a table is printed and people read it.
+//! What boss costs, beside others. [`contender`]s are broken and mended in the same ways; the parts
+//! [`failover`], [`idle`] and [`unwanted`] measure them, [`results`] keeps what came of it, and
+//! [`table`] writes it for people. Here is what all of it shares: medians, the nodes' logs as times,
+//! and the cost of a durable write.
+#![forbid(unsafe_code)]
+
+pub mod contender;
+pub mod failover;
+pub mod field;
+pub mod idle;
+pub mod needs;
+pub mod proc;
+pub mod results;
+pub mod table;
+pub mod trace;
+pub mod unwanted;
+pub mod wanted;
 
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use nix::time::{ClockId, clock_gettime};
@@ -111,4 +126,15 @@ pub fn durable_write(directory: &Path, runs: usize) -> io::Result<Figures> {
     }
     fs::remove_file(&current)?;
     Ok(figures)
+}
+
+/// A program of this package, built into the directory of the one that runs.
+pub fn beside(program: &str) -> PathBuf {
+    let own = std::env::current_exe().expect("a program knows its own path");
+    own.with_file_name(program)
+}
+
+/// How many processors there are.
+pub fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }

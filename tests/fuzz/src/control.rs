@@ -17,6 +17,9 @@ use serde_json::Value;
 use crate::draw::Draw;
 use crate::values::{CLUSTER, life_of, name_of, over_the_wire, unborn};
 
+/// The leader's wall clock.
+pub const WALL_S: u64 = 1_790_000_000;
+
 /// Any bytes: the first chooses the side, the second into how large pieces the rest is cut.
 pub fn run(bytes: &[u8]) {
     let mut draw = Draw::new(bytes);
@@ -51,7 +54,7 @@ fn call(message: &[u8]) {
         Ok(Asked::Change(command)) => {
             let said = command.to_string();
             assert!(!said.contains(char::is_control), "for the log: {said:?}");
-            match core_command(&document(command, &name_of(0))) {
+            match core_command(&document(command, &name_of(0)), WALL_S) {
                 Ok(command) => is_published(command),
                 Err(refusal) => answered(refusal.into()),
             }

@@ -90,7 +90,10 @@ impl Near {
                 Message::Publish { state: Arc::new(next) }
             }
             7 => Message::PublishReply { version: self.version(draw) },
-            8 => Message::TakeOver { version: self.version(draw) },
+            8 => {
+                let window = span(draw, self.state.timing.fence_wait());
+                Message::TakeOver { version: self.version(draw), window }
+            }
             9 => {
                 let (epoch, of) = (Epoch(draw.near(self.epoch.0)), Term(draw.near(term.0)));
                 Message::Released { epoch, term: of }

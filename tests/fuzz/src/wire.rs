@@ -123,7 +123,7 @@ fn order(bytes: &[u8]) {
     let Ok(order) = postcard::from_bytes::<Order>(bytes) else { return };
     let again = postcard::to_stdvec(&order).expect("plain data");
     assert_eq!(postcard::from_bytes::<Order>(&again).as_ref(), Ok(&order));
-    if let Ok(command) = core_command(&order.command) {
+    if let Ok(command) = core_command(&order.command, crate::control::WALL_S) {
         crate::control::is_published(command);
     }
 }

@@ -23,6 +23,7 @@ const CAUGHT: &[(Mutant, &str)] = &[
     (Mutant::X6ReleasesEarly, "links cut and joined"),
     (Mutant::W2WithoutEpoch, "Released twice"),
     (Mutant::WaitingErasesForeignClaim, "a better voter returns"),
+    (Mutant::W2InheritsClosed, "a better voter returns"),
     (Mutant::X4AcceptsOldIdle, "M8 two voters, late"),
     (Mutant::X1IgnoresExpiry, "a frozen elector"),
     (Mutant::LeaseNeedsBothClocks, "a suspend"),

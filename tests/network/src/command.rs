@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::process::{Child, Command, Output, Stdio};
 
 /// Runs a program to its end; its standard output, or a sentence with what it complained of.
-pub(crate) fn run<S: AsRef<OsStr>>(program: &str, arguments: &[S]) -> Result<String, String> {
+pub fn run<S: AsRef<OsStr>>(program: &str, arguments: &[S]) -> Result<String, String> {
     ended(program, started(program, arguments, ""))
 }
 

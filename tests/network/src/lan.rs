@@ -18,7 +18,8 @@ use std::thread;
 
 use nix::sched::{CloneFlags, setns};
 
-use crate::command::{run, run_with};
+use crate::command::{run, run_all, run_with};
+use crate::firewall::Firewall;
 use crate::sweep;
 
 /// The network of one test.
@@ -107,6 +108,15 @@ impl Lan {
         self.bridge.ip(&format!("link set {} {state}\n", port(host)))
     }
 
+    /// Lets through what these rules let through, and nothing else.
+    pub fn set_firewall(&self, firewall: &Firewall) -> Result<(), String> {
+        let of = |host: usize| {
+            let words = ["netns", "exec", self.hosts[host].name(), "nft", "-f", "-"];
+            (words.map(str::to_owned).to_vec(), firewall.rules(host))
+        };
+        run_all("ip", &(0..self.size()).map(of).collect::<Vec<_>>())
+    }
+
     /// Takes the shared address from a host, as the loss of its memory would.
     pub fn forget_shared(&self, host: usize) -> Result<(), String> {
         self.hosts[host].ip(&format!("address flush dev eth0 to {SHARED}\n"))
@@ -173,7 +183,7 @@ impl Drop for Space {
 }
 
 /// The address of a host.
-pub(crate) fn address(host: usize) -> Ipv4Addr {
+pub fn address(host: usize) -> Ipv4Addr {
     Ipv4Addr::new(10, 77, 0, 1 + last_byte(host))
 }
 
@@ -183,7 +193,7 @@ pub(crate) fn front(host: usize) -> Ipv4Addr {
 }
 
 /// Where bossd of a host listens.
-pub(crate) fn listen(host: usize) -> SocketAddr {
+pub fn listen(host: usize) -> SocketAddr {
     (address(host), PORT).into()
 }
 
@@ -196,7 +206,7 @@ fn port(host: usize) -> String {
 }
 
 /// The one that hooks hand on.
-pub(crate) const SHARED: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 200);
+pub const SHARED: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 200);
 const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 250);
 /// bossd's own.
 pub(crate) const PORT: u16 = 26_770;

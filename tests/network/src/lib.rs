@@ -10,7 +10,7 @@
 
 mod bounds;
 mod clock_step;
-mod command;
+pub mod command;
 mod disk;
 mod firewall;
 pub mod hooks;
@@ -26,8 +26,9 @@ mod term;
 
 pub use bounds::Bounds;
 pub use firewall::Firewall;
-pub use lan::{Lan, Space};
+pub use lan::{Lan, SHARED, Space, address, listen};
 pub use owners::Double;
 pub use relay::{Relay, Weather};
 pub use shared_address::{SharedAddress, Stretch};
 pub use site::{Options, Site, Target, names, obstacle, plan};
+pub use sweep::remove_own;

@@ -96,6 +96,9 @@ faults! {
     Ready = "ready",
     /// An operator vouches that a host without power is off.
     Confirm = "confirm",
+    /// The hosts have seen another cluster before, whose state directories were removed: their
+    /// executors know later epochs than the new one has terms.
+    Reinstalled = "reinstalled",
 }
 
 /// Which kinds happen.

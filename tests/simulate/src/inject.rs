@@ -1,6 +1,6 @@
 //! When faults of a kind strike, whom, for how long, and how they end.
 
-use election::Command;
+use election::{Command, Epoch, Marker};
 
 use crate::fault::Fault;
 use crate::random::Random;
@@ -46,6 +46,7 @@ impl World {
                     let attempt = self.settings.timing.attempt().as_nanos();
                     self.network.straggle = random.between(attempt / 4, attempt);
                 }
+                Fault::Reinstalled => self.reinstall(),
                 Fault::DiskError => self.disk_errors = random.between(1, 6),
                 Fault::HookSlow
                 | Fault::HookFail
@@ -56,6 +57,17 @@ impl World {
                     let pause = self.inject.pause(fault);
                     self.after(pause, Event::Fault(fault));
                 }
+            }
+        }
+    }
+
+    fn reinstall(&mut self) {
+        for (id, host) in self.hosts.iter_mut().enumerate() {
+            let random = self.inject.random(Fault::Reinstalled);
+            if random.chance(50) {
+                let epoch = Epoch(random.between(1, 30));
+                host.marker = Marker::Idle { epoch };
+                self.oracle.knows_epoch(id, epoch);
             }
         }
     }

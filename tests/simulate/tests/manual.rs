@@ -4,7 +4,8 @@ use std::path::Path;
 
 use simulate::Fault;
 
-/// What the page lists under `letter` (S for scripts, F for faults of the simulator).
+/// What the page lists under `letter` (S for scripts, F for faults of the simulator, C for tests with
+/// processes).
 fn listed(letter: &str) -> Vec<String> {
     let page = include_str!("../../../man/boss-protocol.7");
     let start = page.find(".Ss Faults, and where each is tried").expect("the list of faults");
@@ -27,6 +28,16 @@ fn the_scripts_that_the_manual_names_are_there() {
     assert!(names.len() > 30, "{names:?}");
     for name in names {
         assert!(scripts.join(format!("{name}.txt")).is_file(), "no script {name}");
+    }
+}
+
+#[test]
+fn the_tests_with_processes_that_the_manual_names_are_there() {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../cluster/tests/cluster");
+    let names = listed("C");
+    assert!(!names.is_empty());
+    for name in names {
+        assert!(tests.join(format!("{name}.rs")).is_file(), "no test {name}");
     }
 }
 

@@ -273,6 +273,9 @@ impl Subject<'_> {
         let state = &self.snapshot.state;
         match state.policy.failback {
             Failback::Never => (true, "a boss that acts stays (failback = never)".to_owned()),
+            Failback::After(_) if state.paused.is_some() => {
+                (true, "a boss that acts stays while the cluster is paused".to_owned())
+            }
             Failback::After(_) if state.stay => {
                 (true, "a boss stays after a switchover, until the next loss".to_owned())
             }

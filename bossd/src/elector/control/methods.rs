@@ -3,8 +3,9 @@
 
 use control::interface::{
     CLEAR, Clear, DRAIN, Description, Drain, EXPLAIN, Explain, GET_HISTORY, GET_HOOKS, GET_INFO,
-    GET_INTERFACE_DESCRIPTION, GET_STATUS, INTERFACE, Info, MAX_REASON, PLAN_HOOKS, PlanHooks,
-    RESIGN, Resign, SERVICE, SWITCHOVER, Switchover, UNDRAIN, Undrain, WhichInterface, description,
+    GET_INTERFACE_DESCRIPTION, GET_STATUS, INTERFACE, Info, MAX_FOR_S, MAX_REASON, PAUSE,
+    PLAN_HOOKS, Pause, PlanHooks, RESIGN, RESUME, Resign, Resume, SERVICE, SWITCHOVER, Switchover,
+    UNDRAIN, Undrain, WhichInterface, description,
 };
 use control::varlink::{Call, Fault};
 use serde::Serialize;
@@ -88,19 +89,27 @@ pub fn understand(call: Call) -> Result<Asked, Fault> {
             Ok(Asked::Plan(known.ok_or_else(wrong)?))
         }
         DRAIN => {
-            let Drain { node, reason, force } = parameters(call.parameters)?;
+            let Drain { node, reason, force, for_s } = parameters(call.parameters)?;
             check("node", node.as_deref(), MAX_NAME)?;
             check("reason", reason.as_deref(), MAX_REASON)?;
-            Ok(Asked::Change(ControlCommand::Drain {
-                node,
-                reason,
-                force: force.unwrap_or_default(),
-            }))
+            check_for(for_s)?;
+            let force = force.unwrap_or_default();
+            Ok(Asked::Change(ControlCommand::Drain { node, reason, force, for_s }))
         }
         UNDRAIN => {
             let Undrain { node } = parameters(call.parameters)?;
             check("node", node.as_deref(), MAX_NAME)?;
             Ok(Asked::Change(ControlCommand::Undrain { node }))
+        }
+        PAUSE => {
+            let Pause { reason, for_s } = parameters(call.parameters)?;
+            check("reason", reason.as_deref(), MAX_REASON)?;
+            check_for(for_s)?;
+            Ok(Asked::Change(ControlCommand::Pause { reason, for_s }))
+        }
+        RESUME => {
+            let Resume {} = parameters(call.parameters)?;
+            Ok(Asked::Change(ControlCommand::Resume))
         }
         CLEAR => {
             let Clear { node } = parameters(call.parameters)?;
@@ -151,6 +160,16 @@ fn check(parameter: &str, text: Option<&str>, max: usize) -> Result<(), Fault> {
     Ok(())
 }
 
+fn check_for(for_s: Option<u64>) -> Result<(), Fault> {
+    match for_s {
+        Some(0) => Err(Fault::invalid_parameter("for_s: 0 seconds are over at once")),
+        Some(seconds) if seconds > MAX_FOR_S => {
+            Err(Fault::invalid_parameter(&format!("for_s: more than {MAX_FOR_S} seconds")))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn fixed<R: Serialize>(reply: &R) -> Asked {
     Asked::Fixed(serde_json::to_value(reply).expect("plain text is JSON"))
 }
@@ -170,10 +189,20 @@ mod tests {
         let drain = asked(DRAIN, json!({ "node": "alpha", "reason": "disk", "force": true }));
         let node = Some("alpha".to_owned());
         let reason = Some("disk".to_owned());
-        let wanted = ControlCommand::Drain { node: node.clone(), reason, force: true };
+        let for_s = None;
+        let wanted = ControlCommand::Drain { node: node.clone(), reason, force: true, for_s };
+        assert_eq!(drain, Ok(Asked::Change(wanted)));
+        let drain = asked(DRAIN, json!({ "for_s": MAX_FOR_S }));
+        let for_s = Some(MAX_FOR_S);
+        let wanted = ControlCommand::Drain { node: None, reason: None, force: false, for_s };
         assert_eq!(drain, Ok(Asked::Change(wanted)));
         let undrain = asked(UNDRAIN, json!({ "node": "alpha" }));
         assert_eq!(undrain, Ok(Asked::Change(ControlCommand::Undrain { node: node.clone() })));
+        let pause = asked(PAUSE, json!({ "reason": "upgrade", "for_s": 60 }));
+        let reason = Some("upgrade".to_owned());
+        let wanted = ControlCommand::Pause { reason, for_s: Some(60) };
+        assert_eq!(pause, Ok(Asked::Change(wanted)));
+        assert_eq!(asked(RESUME, Value::Null), Ok(Asked::Change(ControlCommand::Resume)));
         let clear = asked(CLEAR, json!({ "node": "alpha" }));
         assert_eq!(clear, Ok(Asked::Change(ControlCommand::Clear { node })));
         let explained = Asked::Explanation { node: Some("beta".to_owned()) };
@@ -204,6 +233,13 @@ mod tests {
             (DRAIN, json!(["alpha"]), "InvalidParameter"),
             (DRAIN, json!({ "reason": "a\u{1b}[2J" }), "InvalidParameter"),
             (DRAIN, json!({ "reason": "a".repeat(MAX_REASON + 1) }), "InvalidParameter"),
+            (DRAIN, json!({ "for_s": 0 }), "InvalidParameter"),
+            (DRAIN, json!({ "for_s": -1 }), "InvalidParameter"),
+            (PAUSE, json!({ "for_s": MAX_FOR_S + 1 }), "InvalidParameter"),
+            (PAUSE, json!({ "for_s": 1.5 }), "InvalidParameter"),
+            (PAUSE, json!({ "reason": "a\u{7}" }), "InvalidParameter"),
+            (PAUSE, json!({ "node": "alpha" }), "InvalidParameter"),
+            (RESUME, json!({ "for_s": 1 }), "InvalidParameter"),
             (SWITCHOVER, json!({ "to": "a\nb" }), "InvalidParameter"),
         ];
         for (method, parameters, error) in cases {

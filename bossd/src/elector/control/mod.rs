@@ -46,12 +46,23 @@ pub enum ControlCommand {
         reason: Option<String>,
         /// Also when no other node could be boss.
         force: bool,
+        /// After how many seconds it ends by itself, 1 to [`control::interface::MAX_FOR_S`].
+        for_s: Option<u64>,
     },
     /// Take a node back into service.
     Undrain {
         /// Which; None is the node that was asked.
         node: Option<String>,
     },
+    /// Nobody new becomes boss.
+    Pause {
+        /// Why; as a drain's.
+        reason: Option<String>,
+        /// After how many seconds it ends by itself, as a drain's.
+        for_s: Option<u64>,
+    },
+    /// End a pause.
+    Resume,
     /// End a hold-off.
     Clear {
         /// Whose; None is the node that was asked.
@@ -81,11 +92,16 @@ pub struct Caller {
 impl std::fmt::Display for ControlCommand {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let named = |node: &Option<String>| node.clone().unwrap_or_else(|| "this node".to_owned());
+        let length = |for_s: &Option<u64>| for_s.map(|s| format!(" for {s} s")).unwrap_or_default();
+        let why = |reason: &Option<String>| {
+            reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default()
+        };
         match self {
-            Self::Drain { node, reason: None, .. } => write!(f, "drain of {}", named(node)),
-            Self::Drain { node, reason: Some(reason), .. } => {
-                write!(f, "drain of {} ({reason})", named(node))
+            Self::Drain { node, reason, for_s, .. } => {
+                write!(f, "drain of {}{}{}", named(node), length(for_s), why(reason))
             }
+            Self::Pause { reason, for_s } => write!(f, "pause{}{}", length(for_s), why(reason)),
+            Self::Resume => f.write_str("resume"),
             Self::Undrain { node } => write!(f, "undrain of {}", named(node)),
             Self::Clear { node } => write!(f, "clear of {}", named(node)),
             Self::Resign { force: false } => f.write_str("resign"),

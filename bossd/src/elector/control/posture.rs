@@ -3,7 +3,7 @@
 //! a picture that has become old says so.
 
 use control::model::{
-    DemoteTime, Drained, HeldOff, Kind, Level, Member, Phase, Posture, Status, Taken,
+    DemoteTime, Drained, HeldOff, Kind, Level, Member, Paused, Phase, Posture, Status, Taken,
 };
 use election::{Moment, Span};
 
@@ -110,8 +110,11 @@ fn quorum(status: &Status, found: &mut Found) {
 
 fn boss(status: &Status, found: &mut Found) {
     let Some(boss) = &status.boss else {
-        let why = if status.paused { ", and while paused nobody becomes boss" } else { "" };
-        found.push((Unsafe, format!("no boss{why}")));
+        let why = status.paused.as_ref().map(|paused| {
+            let reason = in_brackets(paused.reason.as_ref());
+            format!(", and while paused{reason} nobody becomes boss: `bossctl resume` ends it")
+        });
+        found.push((Unsafe, format!("no boss{}", why.unwrap_or_default())));
         return;
     };
     let changing = |how: &str| format!("{} {how}, epoch {}", boss.node, boss.epoch);
@@ -124,8 +127,14 @@ fn boss(status: &Status, found: &mut Found) {
             found.push((Unsafe, changing("is elected and does not act yet")));
         }
     }
-    if status.paused {
-        found.push((Degraded, "paused: if the boss is lost, nobody takes over".to_owned()));
+    if let Some(Paused { reason, until_s: _ }) = &status.paused {
+        let reason = in_brackets(reason.as_ref());
+        found.push((
+            Degraded,
+            format!(
+                "paused{reason}: if the boss is lost, nobody takes over; `bossctl resume` ends it"
+            ),
+        ));
     }
 }
 
@@ -149,7 +158,7 @@ fn successors(status: &Status, found: &mut Found) {
 fn out_of_service(member: &Member, found: &mut Found) {
     let name = &member.name;
     if let Some(Drained { reason, until_s: _ }) = &member.drained {
-        let reason = reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+        let reason = in_brackets(reason.as_ref());
         found.push((
             Degraded,
             format!("{name} is drained{reason}: `bossctl undrain {name}` takes it back"),
@@ -186,7 +195,7 @@ fn this_node(status: &Status, found: &mut Found) {
             && member.held_off.is_none()
             && member.hooks_ok != Some(false)
             && this.disk_ok
-            && !status.paused
+            && status.paused.is_none()
     });
     if !this.eligible && unexplained {
         let why = this.why_not.as_deref().unwrap_or("no reason was given");
@@ -234,6 +243,10 @@ pub fn slow_demote(node: &str, demotes: &[DemoteTime], room_ms: u64) -> Option<S
     ))
 }
 
+fn in_brackets(reason: Option<&String>) -> String {
+    reason.map(|reason| format!(" ({reason})")).unwrap_or_default()
+}
+
 fn names<'a>(members: impl Iterator<Item = &'a Member>) -> String {
     let names: Vec<&str> = members.map(|member| member.name.as_str()).collect();
     names.join(", ")
@@ -261,6 +274,10 @@ mod tests {
         status
     }
 
+    fn paused() -> Paused {
+        Paused { reason: Some("upgrade".to_owned()), until_s: None }
+    }
+
     #[track_caller]
     fn expect(status: &Status, level: Level, reason: &str) {
         let posture = judge(status);
@@ -284,8 +301,8 @@ mod tests {
         let mut status = well();
         status.boss = None;
         expect(&status, Unsafe, "no boss");
-        status.paused = true;
-        expect(&status, Unsafe, "while paused");
+        status.paused = Some(paused());
+        expect(&status, Unsafe, "while paused (upgrade) nobody becomes boss: `bossctl resume`");
     }
 
     #[test]
@@ -356,7 +373,7 @@ mod tests {
     fn odd_states_are_degraded_each_with_its_reason() {
         type Change = fn(&mut Status);
         let cases: [(Change, &str); 5] = [
-            (|status| status.paused = true, "paused"),
+            (|status| status.paused = Some(paused()), "paused (upgrade): if the boss is lost"),
             (|status| status.this.disk_ok = false, "cannot write its state file"),
             (|status| status.file_differs = vec!["timing.lease".into()], "timing.lease"),
             (|status| status.members[0].hooks_ok = Some(false), "alpha cannot run its hooks"),
@@ -400,7 +417,7 @@ mod tests {
     #[test]
     fn an_alarm_has_its_own_level_and_the_worst_comes_first() {
         let mut status = well();
-        status.paused = true;
+        status.paused = Some(paused());
         status.alarms = vec![Alarm { level: Unsafe, text: "letting go failed on alpha".into() }];
         expect(&status, Unsafe, "letting go failed");
         assert_eq!(judge(&status).reasons.len(), 2);

@@ -236,7 +236,7 @@ fn a_permitted_change_reaches_the_election_thread_with_its_caller() {
     let mut bed = Bed::new(owner(), Limits::default());
     bed.elect(|request| {
         let outcome = match request.command {
-            ControlCommand::Drain { node: None, reason, force: false } => Ok(Done {
+            ControlCommand::Drain { node: None, reason, force: false, for_s: None } => Ok(Done {
                 text: format!("{} drained beta ({})", request.by.uid, reason.unwrap_or_default()),
                 ..Done::default()
             }),
@@ -245,7 +245,7 @@ fn a_permitted_change_reaches_the_election_thread_with_its_caller() {
         request.reply.send(outcome).expect("awaited");
     });
     let mut client = bed.client();
-    let drain = Drain { node: None, reason: Some("disk".to_owned()), force: None };
+    let drain = Drain { node: None, reason: Some("disk".to_owned()), ..Drain::default() };
     let done = client.drain(&drain).expect("done");
     assert_eq!(done.text, format!("{} drained beta (disk)", getuid()));
 

@@ -1,5 +1,8 @@
 //! Answers find the command that they belong to, and nobody else's.
 
+use control::interface::{MAX_FOR_S, MAX_REASON};
+
+use super::order::{KINDS, kind_of};
 use super::*;
 
 fn waiting_for(
@@ -14,8 +17,7 @@ fn waiting_for(
 }
 
 fn done(id: u64) -> Report {
-    let done = DoneDoc { text: "done".to_owned(), undo: None, epoch: Some(3) };
-    Report { id, result: Ok(done) }
+    Report::new(id, Ok(Done { text: "done".to_owned(), undo: None, epoch: Some(3) }))
 }
 
 #[test]
@@ -41,6 +43,20 @@ fn a_report_does_not_take_away_what_waits_for_this_nodes_own_core() {
 }
 
 #[test]
+fn who_waits_for_a_node_that_is_lost_is_told_at_once() {
+    let mut forwards = Forwards::new(7);
+    let (_, mut of_alpha) = waiting_for(&mut forwards, "alpha");
+    let (id, mut of_beta) = waiting_for(&mut forwards, "beta");
+    forwards.lost(&NodeId::new("alpha"));
+    let told = of_alpha.try_recv().expect("told").expect_err("not done, as far as is known");
+    assert_eq!(told.kind, RefusalKind::TryAgain);
+    assert!(told.text.contains("alpha led") && told.text.contains("try again"), "{told}");
+    assert!(of_beta.try_recv().is_err(), "beta may still answer");
+    forwards.take_report("beta", done(id));
+    assert!(of_beta.try_recv().expect("answered").is_ok());
+}
+
+#[test]
 fn ids_differ_from_life_to_life_and_leave_room_to_count() {
     assert_ne!(Forwards::new(1 << 40).next, Forwards::new(1 << 50).next);
     assert!(Forwards::new(u64::MAX).next <= u64::MAX / 2);
@@ -62,11 +78,45 @@ fn too_many_and_abandoned_commands_are_forgotten() {
 #[test]
 fn a_reason_that_nobody_would_take_is_refused_before_it_is_published() {
     let drain =
-        |reason: String| CommandDoc::Drain { node: "beta".to_owned(), reason, force: false };
-    assert!(core_command(&drain("new kernel".to_owned())).is_ok());
-    assert!(core_command(&drain("a".repeat(MAX_REASON + 1))).is_err());
-    assert!(core_command(&drain("a\u{1b}[2J".to_owned())).is_err());
-    assert!(core_command(&CommandDoc::Switchover { to: "no such/name".to_owned() }).is_err());
+        |reason| CommandDoc::Drain { node: "beta".to_owned(), reason, force: false, for_s: None };
+    let pause = |reason| CommandDoc::Pause { reason, for_s: None };
+    for reason in ["a".repeat(MAX_REASON + 1), "a\u{1b}[2J".to_owned()] {
+        assert!(core_command(&drain(reason.clone()), 0).is_err());
+        assert!(core_command(&pause(reason), 0).is_err());
+    }
+    assert!(core_command(&drain("new kernel".to_owned()), 0).is_ok());
+    assert!(core_command(&pause("new kernel".to_owned()), 0).is_ok());
+    assert!(core_command(&CommandDoc::Switchover { to: "no such/name".to_owned() }, 0).is_err());
+}
+
+#[test]
+fn an_end_is_counted_from_the_leaders_wall_clock_and_is_neither_now_nor_never() {
+    let end = |for_s| match core_command(&CommandDoc::Pause { reason: String::new(), for_s }, 5_000)
+    {
+        Ok(Command::Pause { until, .. }) => Ok(until),
+        other => Err(other),
+    };
+    assert_eq!(end(None), Ok(None));
+    assert_eq!(end(Some(1)), Ok(Some(5_001)));
+    assert_eq!(end(Some(MAX_FOR_S)), Ok(Some(5_000 + MAX_FOR_S)));
+    assert!(end(Some(0)).is_err() && end(Some(MAX_FOR_S + 1)).is_err());
+    let node = "beta".to_owned();
+    let drain = CommandDoc::Drain { node, reason: String::new(), force: false, for_s: Some(7) };
+    assert!(matches!(core_command(&drain, 5_000), Ok(Command::Drain { until: Some(5_007), .. })));
+}
+
+#[test]
+fn while_the_core_has_a_command_nothing_is_ended_by_the_clock() {
+    let mut forwards = Forwards::new(7);
+    let _reply = waiting_for(&mut forwards, "alpha");
+    assert!(!forwards.is_waiting_for_core(), "another node's core has it");
+    for waiting in
+        [Waiting::Nobody, Waiting::Peer { node: "b".into(), id: 1, done: Done::default() }]
+    {
+        forwards.waiting.insert(1, waiting);
+        assert!(forwards.is_waiting_for_core());
+        forwards.waiting.remove(&1);
+    }
 }
 
 #[test]

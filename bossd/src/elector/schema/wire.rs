@@ -92,6 +92,12 @@ struct HeartbeatReply {
 }
 
 #[derive(Serialize, Deserialize)]
+struct TakeOver {
+    version: VersionDoc,
+    window_ns: u64,
+}
+
+#[derive(Serialize, Deserialize)]
 struct Released {
     epoch: u64,
     term: u64,
@@ -182,7 +188,10 @@ pub fn encode(envelope: &Envelope) -> Frame {
         Message::PublishReply { version } => {
             frame(kind::PUBLISH_REPLY, term, VersionDoc::from(*version))
         }
-        Message::TakeOver { version } => frame(kind::TAKE_OVER, term, VersionDoc::from(*version)),
+        Message::TakeOver { version, window } => {
+            let message = TakeOver { version: (*version).into(), window_ns: window.as_nanos() };
+            frame(kind::TAKE_OVER, term, message)
+        }
         Message::Released { epoch, term: of } => {
             frame(kind::RELEASED, term, Released { epoch: epoch.0, term: of.0 })
         }
@@ -209,9 +218,10 @@ pub fn decode(frame: &Frame, sender: Sender) -> Result<Envelope, SchemaError> {
         kind::PUBLISH_REPLY => {
             read(body, |doc: VersionDoc| Ok(Message::PublishReply { version: doc.into() }))?
         }
-        kind::TAKE_OVER => {
-            read(body, |doc: VersionDoc| Ok(Message::TakeOver { version: doc.into() }))?
-        }
+        kind::TAKE_OVER => read(body, |TakeOver { version, window_ns }| {
+            let window = Span::from_nanos(window_ns);
+            Ok(Message::TakeOver { version: version.into(), window })
+        })?,
         kind::RELEASED => read(body, |Released { epoch, term }| {
             Ok(Message::Released { epoch: Epoch(epoch), term: Term(term) })
         })?,

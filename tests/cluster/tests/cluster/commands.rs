@@ -5,6 +5,7 @@ use control::interface::{Drain, RefusalKind, Resign, Switchover, Undrain};
 use control::model::Status;
 use harness::{Bed, Seen, agreed};
 
+use crate::steps::stop_all;
 use crate::three;
 
 #[test]
@@ -35,7 +36,8 @@ fn a_switchover_to_nobody_or_to_a_drained_node_is_refused() {
     let mut bed = Bed::start(&three());
     let boss = bed.boss();
     let drained = bed.node((boss.index + 1) % 3).name.clone();
-    let drain = Drain { node: Some(drained.clone()), reason: Some("disk".to_owned()), force: None };
+    let drain =
+        Drain { node: Some(drained.clone()), reason: Some("disk".to_owned()), ..Drain::default() };
     bed.client(boss.index).drain(&drain).expect("it is not even boss");
     for (to, kind) in [("delta", RefusalKind::UnknownNode), (&drained, RefusalKind::NobodyEligible)]
     {
@@ -57,8 +59,11 @@ fn a_switchover_to_nobody_or_to_a_drained_node_is_refused() {
 fn a_drained_boss_hands_over_and_stays_out_until_undrained() {
     let mut bed = Bed::start(&three());
     let first = bed.boss();
-    let drain =
-        Drain { node: Some(first.name.clone()), reason: Some("new disk".to_owned()), force: None };
+    let drain = Drain {
+        node: Some(first.name.clone()),
+        reason: Some("new disk".to_owned()),
+        ..Drain::default()
+    };
     bed.client(first.index).drain(&drain).expect("two others could");
     let second = bed.boss_after(&first);
     assert_ne!(second.name, first.name);
@@ -111,13 +116,4 @@ fn a_resignation_that_nobody_could_follow_is_refused_without_force() {
     }
     assert_eq!(bed.until("the boss", agreed), boss);
     bed.judge(Some(&boss));
-}
-
-fn stop_all(bed: &mut Bed) {
-    for index in 0..bed.size() {
-        bed.node(index).stop();
-    }
-    for index in 0..bed.size() {
-        assert!(bed.gone(index).expect("ended").success());
-    }
 }

@@ -19,7 +19,7 @@ use crate::three;
 fn all_write(bed: &Bed, asked: usize, drained: usize) {
     let node = Some(bed.node(drained).name.clone());
     let reason = Some("so that there is something to write".to_owned());
-    let drain = Drain { node: node.clone(), reason, force: None };
+    let drain = Drain { node: node.clone(), reason, ..Drain::default() };
     // When the boss itself cannot write it gives up, and the order with it.
     let _ = bed.client(asked).drain(&drain);
     let _ = bed.client(asked).undrain(&Undrain { node });
@@ -54,7 +54,7 @@ fn a_voter_whose_disk_takes_five_seconds_does_not_hold_the_others_up() {
     let (slow, other) = ((boss.index + 1) % 3, (boss.index + 2) % 3);
     breaks(&bed, slow, "slow 5");
     let node = Some(bed.node(other).name.clone());
-    let drain = Drain { node, reason: None, force: None };
+    let drain = Drain { node, ..Drain::default() };
     bed.client(boss.index).drain(&drain).expect("two of three are a majority");
     has_shown(&bed, slow, "slow begins");
     mends(&bed, slow);

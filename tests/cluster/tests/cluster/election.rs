@@ -2,7 +2,6 @@
 
 use std::fs;
 
-use control::model::Kind;
 use harness::{Acting, Bed, agreed, plan, until};
 
 use crate::{three, with_script};
@@ -18,21 +17,6 @@ fn the_voter_of_the_highest_priority_becomes_boss() {
     assert_eq!(boss.name, "gamma");
     let effects = bed.judge(Some(&boss));
     assert_eq!(effects.len(), 1, "nobody else was boss before: {effects:?}");
-}
-
-#[test]
-fn a_witness_votes_and_never_becomes_boss() {
-    let mut plan = three();
-    plan.members[0].kind = Kind::Witness;
-    plan.members[0].priority = 254;
-    let mut bed = Bed::start(&plan);
-    let first = bed.boss();
-    assert_ne!(first.name, "alpha");
-    // The other voter has a quorum only with the witness.
-    bed.host_dies(first.index);
-    let second = bed.boss_after(&first);
-    assert!(!["alpha", first.name.as_str()].contains(&second.name.as_str()));
-    bed.judge(Some(&second));
 }
 
 #[test]

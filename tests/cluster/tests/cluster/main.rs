@@ -5,17 +5,24 @@ mod bad_disk;
 mod commands;
 mod deaths;
 mod disk;
+mod drain;
 mod election;
+mod even;
+mod failback;
 mod hooks;
 mod hooks_under_fire;
 mod identity;
 mod keepalived;
 mod network;
+mod pause;
 mod playground;
+mod preference;
 mod reassert;
 mod restarts;
 mod state;
+mod steps;
 mod surface;
+mod witness;
 
 use bossctl::playground::cluster::{Hook, HookContent, Plan};
 

@@ -15,7 +15,8 @@ use bossd::elector::schema::state_file::{Stored, render};
 use bossd::elector::schema::wire;
 use bossd::ipc::{HookFacts, ToElector, ToExecutor, to_frame};
 use control::interface::{
-    CLEAR, DRAIN, Done, GET_STATUS, RESIGN, Refusal, RefusalKind, SWITCHOVER, UNDRAIN,
+    CLEAR, DRAIN, Done, GET_STATUS, PAUSE, RESIGN, RESUME, Refusal, RefusalKind, SWITCHOVER,
+    UNDRAIN,
 };
 use control::model::DemoteTime;
 use control::varlink::{Call, Fault, MAX_MESSAGE, Reply, encode};
@@ -102,7 +103,14 @@ fn wires() -> Vec<Vec<u8>> {
     inputs.push(tagged(3, postcard::to_stdvec(&hello).expect("plain data")));
     let (node, reason) = ("alpha".to_owned(), "disk".to_owned());
     for command in [
-        CommandDoc::Drain { node: node.clone(), reason, force: true },
+        CommandDoc::Drain {
+            node: node.clone(),
+            reason: reason.clone(),
+            force: true,
+            for_s: Some(60),
+        },
+        CommandDoc::Pause { reason, for_s: None },
+        CommandDoc::Resume,
         CommandDoc::Undrain { node: node.clone() },
         CommandDoc::Clear { node: node.clone() },
         CommandDoc::Resign { force: false },
@@ -156,7 +164,10 @@ fn controls() -> Vec<Vec<u8>> {
     let calls = [
         (GET_STATUS, json!({})),
         (DRAIN, json!({ "node": "alpha", "reason": "disk", "force": true })),
+        (DRAIN, json!({ "node": "alpha", "for_s": 7_200 })),
         (UNDRAIN, json!({ "node": "alpha" })),
+        (PAUSE, json!({ "reason": "upgrade", "for_s": 60 })),
+        (RESUME, json!({})),
         (CLEAR, json!({ "node": "alpha" })),
         (RESIGN, json!({ "force": false })),
         (SWITCHOVER, json!({ "to": "beta" })),

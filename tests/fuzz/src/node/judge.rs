@@ -238,7 +238,7 @@ impl Judge {
                     self.claimed.insert(state.version, epoch);
                 }
             }
-            Message::TakeOver { version } => {
+            Message::TakeOver { version, .. } => {
                 assert!(*version <= disk.state.version, "9.16");
                 assert!(self.permit.is_none(), "X6: hands over with a permit out");
             }

@@ -14,9 +14,6 @@ pub struct Account {
     pub no_majority: Vec<Stretch>,
     /// When this machine had no processor for us.
     pub stalls: Vec<Stretch>,
-    /// When a leader that waited for its predecessor's window handed over to a better one, which
-    /// waits for it once more (protocol.md 4): the bound does not know that.
-    pub anew: Vec<u64>,
 }
 
 /// A time without a boss.
@@ -28,8 +25,6 @@ pub struct Gap {
     pub counted_ns: u64,
     /// What of that this machine stood still.
     pub stalled_ns: u64,
-    /// The predecessor's window was waited for once more, and what counts is from there.
-    pub anew: bool,
 }
 
 impl Account {
@@ -52,13 +47,10 @@ impl Account {
         let strikes = self.strikes.iter().filter(|strike| **strike < to_ns).copied();
         let ends = self.withheld.iter().filter(|it| it.from_ns < to_ns).map(|it| it.to_ns);
         let struck = strikes.chain(ends).max().unwrap_or(0).clamp(from_ns, to_ns);
-        let anew = self.anew.iter().filter(|anew| (struck..to_ns).contains(*anew)).max();
-        let since = anew.copied().unwrap_or(struck);
-        let counted = Stretch { from_ns: since, to_ns };
+        let counted = Stretch { from_ns: struck, to_ns };
         Gap {
             stretch,
-            anew: anew.is_some(),
-            counted_ns: to_ns - since,
+            counted_ns: to_ns - struck,
             stalled_ns: self.stalls.iter().map(|stall| overlap(*stall, counted)).sum(),
         }
     }
@@ -110,16 +102,6 @@ mod tests {
     fn lost_answers_of_the_same_boss_are_no_gap() {
         let served = [stretch(0, 100), stretch(200, 300)];
         assert_eq!(Account::default().gaps(&served, &[0, 350]), []);
-    }
-
-    #[test]
-    fn a_window_that_is_waited_for_once_more_is_told() {
-        let served = [stretch(0, 100), stretch(200, 300)];
-        let account = Account { strikes: vec![120], anew: vec![110, 150], ..Account::default() };
-        let gap = account.gaps(&served, &[190])[0];
-        assert!(gap.anew && gap.counted_ns == 40, "{gap:?}");
-        let account = Account { strikes: vec![160], ..account };
-        assert!(!account.gaps(&served, &[190])[0].anew, "the strike came later");
     }
 
     #[test]

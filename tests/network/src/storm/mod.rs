@@ -300,27 +300,9 @@ impl Storm {
         }
     }
 
-    /// When a leader elected by handover began to wait for the predecessor's window once more, by
-    /// the nodes' logs.
-    fn waited_anew(&self) -> Vec<u64> {
-        let logs = (0..self.site.size()).flat_map(|host| {
-            let lines = keep::timed_log(&self.site, host);
-            let anew = lines.windows(2).filter(|pair| {
-                pair[0].1.contains(" by handover (votes ")
-                    && pair[1].1.contains(" waits for the fence window")
-            });
-            anew.map(|pair| pair[1].0).collect::<Vec<_>>()
-        });
-        logs.collect()
-    }
-
     fn report(&self, forecast: Forecast) -> Report {
         let whole = Stretch { from_ns: self.begun_ns, to_ns: boot_ns() };
-        let account = Account {
-            stalls: self.site.address().stalls(),
-            anew: self.waited_anew(),
-            ..self.account.clone()
-        };
+        let account = Account { stalls: self.site.address().stalls(), ..self.account.clone() };
         Report::new(&report::Found {
             forecast,
             whole,

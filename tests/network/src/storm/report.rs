@@ -163,10 +163,6 @@ impl fmt::Display for Report {
         let mut counted: Vec<_> = self.gaps.iter().map(|gap| ms(net(gap))).collect();
         counted.sort_unstable();
         let middle = counted.get(counted.len() / 2).copied().unwrap_or(0);
-        let again: Vec<_> = self.gaps.iter().filter(|gap| gap.anew).collect();
-        let longest_again = again.iter().map(|gap| ms(gap.stretch.to_ns - gap.stretch.from_ns));
-        let longest_again = longest_again.max().unwrap_or(0);
-        let again = format!("{}, the longest {longest_again} ms in all", again.len());
         let (questions, looks) = self.effort;
         let (stalls, stalled_ns) = self.stalls;
         let injected: usize = self.counts.iter().map(|(_, count)| count).sum();
@@ -186,7 +182,6 @@ impl fmt::Display for Report {
                 "longest since the last fault that delayed it",
                 format!("{} ms (median {middle} ms)", counted.last().copied().unwrap_or(0)),
             ),
-            ("of these with the window waited for once more", again),
             ("bound by bossd --check, at worst", format!("{} ms", self.bounds.worst_ms)),
             (
                 "this machine stood still, for more than 20 ms",

@@ -21,6 +21,7 @@ impl Oracle {
     pub(crate) fn elector_starts(&mut self, host: HostId, here: Moment, hard: &HardState) {
         self.promises.starts(host, here, hard, self.promise);
         self.choice.starts(host);
+        self.handovers.starts(host);
         self.rules.taken(Rule::S1);
     }
 
@@ -147,9 +148,12 @@ impl Oracle {
     pub(crate) fn confirmed(&mut self, host: HostId, off: HostId, now: Instant, hosts: &[Host]) {
         let Some(elector) = &hosts[host].elector else { return };
         let at = hosts[host].clock.read(now);
-        let bound = elector.node.state().members.find(&hosts[off].name);
+        let state = elector.node.state();
+        let bound = state.members.find(&hosts[off].name);
         if let Some(life) = bound.and_then(|member| member.incarnation) {
-            self.promises.confirmed(host, (off, life), elector.node.term(), at);
+            let claimed = state.claim.held_by(&hosts[off].name, life);
+            let led = claimed.map(|held| Term(held.epoch.0)).unwrap_or_default();
+            self.promises.confirmed(host, (off, life), led, at);
         }
     }
 
@@ -237,6 +241,17 @@ impl Oracle {
         let verdict = self.refreshes.note(host, note, in_effect, has_lease);
         self.take(verdict);
         match note {
+            Note::Following { leader, .. } => {
+                if let Some(leader) = hosts.iter().position(|host| host.name == *leader) {
+                    self.handovers.hears(host, leader);
+                }
+            }
+            Note::HandingOver { to, reason } => {
+                if let Some(to) = hosts.iter().position(|host| host.name == *to) {
+                    let verdict = self.handovers.tells(now, host, to, *reason);
+                    self.take(verdict);
+                }
+            }
             Note::BecameLeader { term, votes, .. } => {
                 let verdict = lives::leads(votes, &self.votes, host, *term, hosts);
                 self.take(verdict);

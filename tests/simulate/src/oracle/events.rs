@@ -122,6 +122,8 @@ impl Oracle {
 
     pub(crate) fn power_is_gone(&mut self, host: HostId) {
         self.intervals.power_is_gone(host);
+        // The marker was in memory.
+        self.epochs.knows(host, Epoch::default());
     }
 
     pub(crate) fn sleeps(&mut self, host: HostId) {

@@ -59,6 +59,7 @@ pub(crate) struct Oracle {
     lives: lives::Lives,
     refreshes: refresh::Refreshes,
     stopped: liveness::Stopped,
+    handovers: liveness::Handovers,
     /// What each leader said last that it waits for, until it promotes.
     waiting: Vec<Option<u8>>,
     /// Of the node whose event this is, before it.
@@ -93,12 +94,13 @@ impl Oracle {
             leases: leases::Leases::new(hosts),
             promises: promises::Promises::new(hosts),
             released: released::Released::new(hosts),
-            epochs: epochs::Epochs::default(),
+            epochs: epochs::Epochs::new(hosts),
             adjacent: adjacent::Adjacent::default(),
             choice: choice::Choice::new(hosts),
             lives: lives::Lives::default(),
             refreshes: refresh::Refreshes::new(hosts),
             stopped: liveness::Stopped::new(hosts),
+            handovers: liveness::Handovers::new(hosts, timing),
             waiting: vec![None; hosts],
             had_lease: false,
             lease: timing.lease,
@@ -124,6 +126,11 @@ impl Oracle {
 
     pub(crate) fn only_effect(&self) -> Option<(HostId, Epoch)> {
         self.intervals.only()
+    }
+
+    /// Its hooks got this one in an earlier cluster.
+    pub(crate) fn knows_epoch(&mut self, host: HostId, epoch: Epoch) {
+        self.epochs.knows(host, epoch);
     }
 
     pub(crate) fn promotions(&self) -> u64 {

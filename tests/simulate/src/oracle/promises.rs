@@ -169,15 +169,18 @@ impl Promises {
         Err(format!("9.20: host {voter} campaigns {left} before its turn (C1, preference)"))
     }
 
-    /// V7, by an operator's word at this node.
+    /// V7, by an operator's word at this node: of a term that the host has surely led, by its claim
+    /// or by the promise to it.
     pub(super) fn confirmed(
         &mut self,
         voter: HostId,
         life: (HostId, Incarnation),
-        term: Term,
+        claimed: Term,
         now: Moment,
     ) {
-        self.0[voter].release(life, term, now);
+        let promise = &mut self.0[voter];
+        let promised = if promise.to == Some(life) { promise.term } else { Term::default() };
+        promise.release(life, promised.max(claimed), now);
     }
 }
 

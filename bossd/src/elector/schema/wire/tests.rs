@@ -48,7 +48,7 @@ fn every_message() -> Vec<Message> {
         Message::HeartbeatReply { seq: Some(1), version, facts: Facts::default() },
         Message::Publish { state: Arc::new(state) },
         Message::PublishReply { version },
-        Message::TakeOver { version },
+        Message::TakeOver { version, window: Span::from_millis(813) },
         Message::Released { epoch: Epoch(9), term: Term(9) },
         Message::Confirmed {
             node: NodeId::new("beta"),
