@@ -2,12 +2,15 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use control::interface::MAX_FOR_S;
 
 use crate::exit::Exit;
+use crate::verbs::condition::Condition;
 
 /// Where bossd listens unless told otherwise.
 pub const SOCKET: &str = "/run/boss/control.sock";
@@ -36,6 +39,14 @@ pub struct Args {
 pub enum Verb {
     /// Show the cluster on one screen; the exit status is its posture
     Status(Status),
+    /// Say why a node is boss or is not, and what would happen without the boss
+    Explain(Explain),
+    /// Show who was boss, when and for how long
+    History(History),
+    /// Wait until something is so, for scripts
+    Wait(Wait),
+    /// End with 0 only if this node acts under an epoch, for scripts
+    Assert(Assert),
     /// Take a node out of service, until undrained or for a time
     Drain(Drain),
     /// Take a node back into service
@@ -52,11 +63,19 @@ pub enum Verb {
     ForceResign(ForceResign),
     /// Have the boss hand over to a node
     Switchover(Switchover),
+    /// Look at the hooks of a node
+    #[command(subcommand)]
+    Hooks(Hooks),
+    /// Look at a configuration
+    #[command(subcommand)]
+    Config(Config),
     /// Make the cluster's own authority and its nodes' certificates
     #[command(subcommand)]
     Ca(Ca),
     /// Try it out: a throw-away cluster on this machine, broken on a key
     Playground(Playground),
+    /// Print a script that completes bossctl's command line in a shell
+    Completions(Completions),
     /// Print the version
     Version,
 }
@@ -68,6 +87,94 @@ pub struct Status {
     pub node: Option<String>,
     /// Print the whole document as JSON
     #[arg(long, conflicts_with = "node")]
+    pub json: bool,
+}
+
+/// `bossctl explain`.
+#[derive(Debug, clap::Args)]
+pub struct Explain {
+    /// Which node [default: the one whose daemon is asked]
+    pub node: Option<String>,
+    /// Print the whole document as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `bossctl history`.
+#[derive(Debug, clap::Args)]
+pub struct History {
+    /// Only the newest N epochs
+    #[arg(long, value_name = "N", conflicts_with = "json")]
+    pub last: Option<usize>,
+    /// Print the whole document as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `bossctl wait`.
+#[derive(Debug, clap::Args)]
+pub struct Wait {
+    /// What is to be so of the node whose daemon is asked
+    #[arg(long = "for", value_name = "WHAT", value_parser = conditions())]
+    pub condition: Condition,
+    /// How long to wait, as in 500ms, 30s or 5min
+    #[arg(long, value_name = "DURATION", default_value = "2min", value_parser = duration)]
+    pub timeout: Duration,
+}
+
+/// `bossctl assert`.
+#[derive(Debug, clap::Args)]
+pub struct Assert {
+    /// The epoch that a hook got as BOSS_EPOCH
+    #[arg(long, value_name = "N")]
+    pub epoch: u64,
+}
+
+/// `bossctl hooks`.
+#[derive(Debug, Subcommand)]
+pub enum Hooks {
+    /// List them, and say why one does not run
+    List(HooksList),
+    /// Show what an event would call; nothing is run
+    Run(HooksRun),
+}
+
+/// `bossctl hooks list`.
+#[derive(Debug, clap::Args)]
+pub struct HooksList {
+    /// Print the whole document as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `bossctl hooks run`.
+#[derive(Debug, clap::Args)]
+pub struct HooksRun {
+    /// Which event
+    #[arg(value_parser = ["promote", "demote", "follow", "reassert", "stop"])]
+    pub event: String,
+    /// Only show it: needed, for only bossd runs hooks
+    #[arg(long, required = true)]
+    pub dry_run: bool,
+    /// Print the whole document as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `bossctl config`.
+#[derive(Debug, Subcommand)]
+pub enum Config {
+    /// Have bossd check a configuration; needs no daemon
+    Check(ConfigCheck),
+}
+
+/// `bossctl config check`.
+#[derive(Debug, clap::Args)]
+pub struct ConfigCheck {
+    /// Which file [default: /etc/boss/cluster.toml]
+    pub file: Option<PathBuf>,
+    /// Print the verdict and the text as JSON
+    #[arg(long)]
     pub json: bool,
 }
 
@@ -190,6 +297,14 @@ pub struct Playground {
     pub script: bool,
 }
 
+/// `bossctl completions`.
+#[derive(Debug, clap::Args)]
+pub struct Completions {
+    /// Which shell
+    #[arg(value_parser = ["bash", "zsh", "fish"])]
+    pub shell: String,
+}
+
 impl Args {
     /// The socket to ask: the option, else the environment, else the usual place.
     pub fn daemon(&self) -> PathBuf {
@@ -201,17 +316,33 @@ impl Args {
     }
 }
 
+/// The words of [`Condition`], for help and completions too.
+fn conditions() -> impl TypedValueParser<Value = Condition> {
+    PossibleValuesParser::new(Condition::ALL.map(|(name, _)| name))
+        .map(|word| Condition::parse(&word).expect("one of its words"))
+}
+
+/// A distance in time, in milliseconds or more.
+fn duration(text: &str) -> Result<Duration, String> {
+    in_units(text)
+        .and_then(|duration| Duration::try_from(duration).ok())
+        .ok_or_else(|| "write it as in 500ms, 30s or 5min".to_owned())
+}
+
 /// A distance in time, in whole seconds.
 fn seconds(text: &str) -> Result<u64, String> {
-    const AS_IN: &str = "write it as in 90s, 30min, 2h or 1d12h";
-    let span: jiff::Span = text.parse().map_err(|_| AS_IN.to_owned())?;
-    // Months have no length.
-    let days = jiff::SpanRelativeTo::days_are_24_hours();
-    let duration = span.to_duration(days).map_err(|_| AS_IN.to_owned())?;
+    let duration =
+        in_units(text).ok_or_else(|| "write it as in 90s, 30min, 2h or 1d12h".to_owned())?;
     match u64::try_from(duration.as_secs()) {
         Ok(seconds @ 1..=MAX_FOR_S) => Ok(seconds),
         _ => Err(format!("it may be from a second to {} days", MAX_FOR_S / 86_400)),
     }
+}
+
+/// A distance in time as people write it. Months have no length.
+fn in_units(text: &str) -> Option<jiff::SignedDuration> {
+    let span: jiff::Span = text.parse().ok()?;
+    span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).ok()
 }
 
 /// Understands a command line, program name included.
@@ -259,6 +390,22 @@ mod tests {
     fn the_socket_may_be_given_before_or_after_the_verb() {
         for given in ["bossctl --socket /s status", "bossctl status --socket /s"] {
             assert_eq!(line(given).expect("fine").daemon(), PathBuf::from("/s"));
+        }
+    }
+
+    #[test]
+    fn a_wait_is_told_in_units() {
+        for (text, ms) in [("500ms", 500), ("30s", 30_000), ("2min", 120_000), ("0s", 0)] {
+            assert_eq!(duration(text), Ok(Duration::from_millis(ms)), "{text}");
+        }
+        for text in ["", "30", "1mo", "-5s", "soon"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+        for wrong in ["bossctl hooks run promote", "bossctl hooks run explode --dry-run"] {
+            assert_eq!(line(wrong).expect_err(wrong).exit(), Exit::Usage, "{wrong}");
+        }
+        for wrong in ["bossctl wait", "bossctl wait --for luck", "bossctl assert"] {
+            assert_eq!(line(wrong).expect_err(wrong).exit(), Exit::Usage, "{wrong}");
         }
     }
 

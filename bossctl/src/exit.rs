@@ -1,7 +1,9 @@
 //! How bossctl ends: the exit codes that scripts rely on, and the text of each failure.
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use control::client::ClientError;
 use control::interface::RefusalKind;
@@ -70,6 +72,22 @@ pub enum Failure {
         /// What is not yet so.
         what: String,
     },
+    /// What was waited for has not come.
+    #[error("after {} {what}", crate::render::span(*waited))]
+    WaitedInVain {
+        /// How long was waited.
+        waited: Duration,
+        /// What is not so.
+        what: String,
+    },
+    /// bossd cannot be started to check a configuration.
+    #[error("cannot run {}: {source}", bossd.display())]
+    Bossd {
+        /// The program.
+        bossd: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
     /// Making or reading certificates failed.
     #[error("{0}")]
     Ca(CaError),
@@ -94,7 +112,10 @@ impl Failure {
                 | RefusalKind::Refused => Exit::No,
             },
             Self::Daemon(ClientError::Denied { .. }) => Exit::NotPermitted,
-            Self::Daemon(ClientError::Closed { .. }) | Self::StillWaiting { .. } => Exit::TryAgain,
+            Self::Daemon(ClientError::Closed { .. })
+            | Self::StillWaiting { .. }
+            | Self::WaitedInVain { .. } => Exit::TryAgain,
+            Self::Bossd { .. } => Exit::NotThere,
             Self::Daemon(
                 ClientError::NotThere { .. }
                 | ClientError::Silent { .. }

@@ -25,6 +25,10 @@ pub fn run(args: &Args) -> Exit {
 fn dispatch(args: &Args) -> Result<Exit, Failure> {
     match &args.verb {
         Verb::Status(status) => verbs::status::status(&args.daemon(), status),
+        Verb::Explain(explain) => verbs::tell::explain(&args.daemon(), explain),
+        Verb::History(history) => verbs::tell::history(&args.daemon(), history),
+        Verb::Wait(wait) => verbs::condition::wait(&args.daemon(), wait),
+        Verb::Assert(assert) => verbs::condition::assert(&args.daemon(), assert),
         Verb::Drain(drain) => verbs::change::drain(&args.daemon(), drain),
         Verb::Undrain(undrain) => verbs::change::undrain(&args.daemon(), undrain),
         Verb::Pause(pause) => verbs::change::pause(&args.daemon(), pause),
@@ -33,8 +37,12 @@ fn dispatch(args: &Args) -> Result<Exit, Failure> {
         Verb::Resign(resign) => verbs::change::resign(&args.daemon(), resign.force, resign.wait),
         Verb::ForceResign(resign) => verbs::change::resign(&args.daemon(), true, resign.wait),
         Verb::Switchover(switchover) => verbs::change::switchover(&args.daemon(), switchover),
+        Verb::Hooks(args::Hooks::List(list)) => verbs::tell::hooks(&args.daemon(), list),
+        Verb::Hooks(args::Hooks::Run(run)) => verbs::tell::plan(&args.daemon(), run),
+        Verb::Config(args::Config::Check(check)) => verbs::config::check(check),
         Verb::Ca(ca) => verbs::ca::ca(ca),
         Verb::Playground(args) => playground::playground(args),
+        Verb::Completions(completions) => verbs::completions::completions(completions),
         Verb::Version => verbs::version(),
     }
 }

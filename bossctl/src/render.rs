@@ -1,13 +1,20 @@
 //! From the status document to text for people: one screen of 80 columns, the same words as the
 //! logs. Nothing is computed about the cluster here; the posture comes from the daemon.
 
+mod explain;
+mod history;
+mod hooks;
 mod page;
 
 use std::ffi::OsStr;
 use std::fmt::Write;
+use std::time::Duration;
 
 use control::model::{Boss, Drained, HeldOff, Kind, Member, Paused, Phase, Standing, Status};
 
+pub use explain::explanation;
+pub use history::history;
+pub use hooks::{hooks, plan};
 pub use page::plain;
 use page::{COLUMNS, Page, duration, round_trip, wall_clock};
 
@@ -21,6 +28,11 @@ const NAME: usize = 20;
 /// Colour is for a terminal whose user has not said no (a set, non-empty `NO_COLOR`).
 pub fn colour_wanted(terminal: bool, no_color: Option<&OsStr>) -> bool {
     terminal && no_color.is_none_or(OsStr::is_empty)
+}
+
+/// A distance in time.
+pub fn span(span: Duration) -> String {
+    duration(u64::try_from(span.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// The whole cluster.

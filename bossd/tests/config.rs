@@ -167,6 +167,8 @@ fn the_smallest_file_has_every_default() {
     assert_eq!(config.hooks.timeout, Span::from_secs(30));
     assert_eq!(config.hooks.on_fence_failure, OnFenceFailure::Alarm);
     assert_eq!(config.log.level, tracing::Level::INFO);
+    assert_eq!(config.keepalived.instance, "web");
+    assert_eq!(config.keepalived.scripts().count(), 0);
     assert_eq!(config.cluster.state.policy, election::Policy::default());
 }
 
@@ -212,6 +214,13 @@ fn every_key_has_its_effect() {
         on-fence-failure = "command"
         escalation-command = ["bin/off", "now"]
         escalation-timeout = "500ms"
+        [keepalived]
+        instance = "VI_1"
+        notify = "ka/notify.sh"
+        notify-master = "/ka/notify.sh  master now"
+        notify-backup = "/ka/backup.sh"
+        notify-fault = "/ka/fault.sh"
+        notify-stop = "/ka/stop.sh"
         "#,
         None,
     );
@@ -230,6 +239,20 @@ fn every_key_has_its_effect() {
     assert_eq!(config.control.socket, PathBuf::from("/etc/boss/run/control.sock"));
     assert_eq!(config.control.operators.as_deref(), Some("wheel"));
     assert_eq!(config.tls.ca, PathBuf::from("/etc/boss/tls/ca"));
+    assert_eq!(config.keepalived.instance, "VI_1");
+    let scripts: Vec<_> = config
+        .keepalived
+        .scripts()
+        .map(|it| format!("{}: {} {}", it.key, it.path.display(), it.arguments.join(" ")))
+        .collect();
+    let wanted = [
+        "notify-master: /ka/notify.sh master now",
+        "notify-backup: /ka/backup.sh ",
+        "notify-fault: /ka/fault.sh ",
+        "notify-stop: /ka/stop.sh ",
+        "notify: /etc/boss/ka/notify.sh ",
+    ];
+    assert_eq!(scripts, wanted);
     let argv = vec!["/etc/boss/bin/off".to_owned(), "now".to_owned()];
     let timeout = Span::from_millis(500);
     assert_eq!(config.hooks.on_fence_failure, OnFenceFailure::Command { argv, timeout });

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use bossd::executor::hooks::directory::Hook;
@@ -55,8 +55,8 @@ fn call(event: HookEvent) -> Call {
         dry_run: false,
         run_directory: String::new(),
     };
-    let hook = Hook { name: "10-a".to_owned(), path: PathBuf::from("/10-a") };
-    plan(event, &[hook], &facts, None).remove(0)
+    let hook = Hook::new("10-a", "/10-a");
+    plan(event, &[hook], &facts, None, &[]).remove(0)
 }
 
 #[test]

@@ -96,11 +96,29 @@ impl Client {
 
     /// The status document as the daemon sent it, for [`crate::model::Status`] or to be printed.
     pub fn status(&mut self) -> Result<Value, ClientError> {
-        let mut reply: Value = self.call(interface::GET_STATUS, &Value::Null)?;
-        match reply.get_mut("status") {
-            Some(status) => Ok(status.take()),
-            None => Err(ClientError::NotUnderstood { why: "a reply without status".to_owned() }),
-        }
+        self.document(interface::GET_STATUS, &Value::Null, "status")
+    }
+
+    /// The explanation document of `node`, or of the node that is asked, as the daemon sent it.
+    pub fn explanation(&mut self, node: Option<&str>) -> Result<Value, ClientError> {
+        let parameters = interface::Explain { node: node.map(str::to_owned) };
+        self.document(interface::EXPLAIN, &parameters, "explanation")
+    }
+
+    /// The history document, as the daemon sent it.
+    pub fn history(&mut self) -> Result<Value, ClientError> {
+        self.document(interface::GET_HISTORY, &Value::Null, "history")
+    }
+
+    /// The hooks document, as the daemon sent it.
+    pub fn hooks(&mut self) -> Result<Value, ClientError> {
+        self.document(interface::GET_HOOKS, &Value::Null, "hooks")
+    }
+
+    /// The plan document of an event, as the daemon sent it.
+    pub fn plan(&mut self, event: &str) -> Result<Value, ClientError> {
+        let parameters = interface::PlanHooks { event: event.to_owned() };
+        self.document(interface::PLAN_HOOKS, &parameters, "plan")
     }
 
     /// Shows `look` one status after the other, at least one a second, until it breaks off.
@@ -168,6 +186,20 @@ impl Client {
         let parameters = serde_json::to_value(parameters).map_err(FrameError::from)?;
         self.send(&Call::new(method, parameters))?;
         understand(self.receive()?)
+    }
+
+    /// The one field of the reply to `method`, as it came: what a later daemon adds is kept.
+    fn document<P: Serialize>(
+        &mut self,
+        method: &str,
+        parameters: &P,
+        field: &str,
+    ) -> Result<Value, ClientError> {
+        let mut reply: Value = self.call(method, parameters)?;
+        match reply.get_mut(field) {
+            Some(document) => Ok(document.take()),
+            None => Err(ClientError::NotUnderstood { why: format!("a reply without {field}") }),
+        }
     }
 
     fn send(&mut self, call: &Call) -> Result<(), ClientError> {

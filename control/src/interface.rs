@@ -7,6 +7,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::explanation::Explanation;
+use crate::history::History;
+use crate::hooks::{Hooks, Plan};
 use crate::model::Status;
 use crate::varlink::Fault;
 
@@ -17,6 +20,14 @@ pub const SERVICE: &str = "org.varlink.service";
 
 /// Answers [`StatusReply`]; with `more`, again at every change and at least once a second.
 pub const GET_STATUS: &str = "io.boss.Cluster.GetStatus";
+/// Takes [`Explain`], answers [`ExplainReply`].
+pub const EXPLAIN: &str = "io.boss.Cluster.Explain";
+/// Answers [`HistoryReply`].
+pub const GET_HISTORY: &str = "io.boss.Cluster.GetHistory";
+/// Answers [`HooksReply`].
+pub const GET_HOOKS: &str = "io.boss.Cluster.GetHooks";
+/// Takes [`PlanHooks`], answers [`PlanReply`].
+pub const PLAN_HOOKS: &str = "io.boss.Cluster.PlanHooks";
 /// Takes [`Drain`], answers [`Done`].
 pub const DRAIN: &str = "io.boss.Cluster.Drain";
 /// Takes [`Undrain`], answers [`Done`].
@@ -102,6 +113,50 @@ pub struct Resign {
 pub struct Switchover {
     /// Who is to become boss.
     pub to: String,
+}
+
+/// `io.boss.Cluster.Explain`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Explain {
+    /// Which node; without it, the one that is asked.
+    pub node: Option<String>,
+}
+
+/// The reply to `Explain`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExplainReply {
+    /// Why the node is boss or is not.
+    pub explanation: Explanation,
+}
+
+/// The reply to `GetHistory`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HistoryReply {
+    /// The epochs that the cluster remembers.
+    pub history: History,
+}
+
+/// The reply to `GetHooks`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HooksReply {
+    /// The hooks of the node.
+    pub hooks: Hooks,
+}
+
+/// `io.boss.Cluster.PlanHooks`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlanHooks {
+    /// `promote`, `demote`, `follow`, `reassert` or `stop`.
+    pub event: String,
+}
+
+/// The reply to `PlanHooks`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanReply {
+    /// What the event would call.
+    pub plan: Plan,
 }
 
 /// The reply to `GetStatus`.
@@ -286,6 +341,10 @@ mod tests {
     #[test]
     fn the_description_names_every_method_error_and_field() {
         let text = description(INTERFACE).expect("described");
+        for method in [EXPLAIN, GET_HISTORY, GET_HOOKS, PLAN_HOOKS] {
+            let name = method.rsplit('.').next().expect("a name");
+            assert!(text.contains(&format!("method {name}(")), "{method}");
+        }
         for method in [GET_STATUS, DRAIN, UNDRAIN, PAUSE, RESUME, CLEAR, RESIGN, SWITCHOVER] {
             let name = method.rsplit('.').next().expect("a name");
             assert!(text.contains(&format!("method {name}(")), "{method}");
@@ -297,6 +356,14 @@ mod tests {
         let status = include_str!("../tests/status.json");
         let mut keys = Vec::new();
         collect_keys(&serde_json::from_str(status).expect("JSON"), &mut keys);
+        for document in [
+            include_str!("../tests/explanation.json"),
+            include_str!("../tests/history.json"),
+            include_str!("../tests/hooks.json"),
+            include_str!("../tests/plan.json"),
+        ] {
+            collect_keys(&serde_json::from_str(document).expect("JSON"), &mut keys);
+        }
         collect_keys(&serde_json::to_value(Done::default()).expect("JSON"), &mut keys);
         for key in keys {
             assert!(text.contains(&format!("  {key}: ")), "no field {key}");

@@ -3,7 +3,11 @@
 
 pub mod ca;
 pub mod change;
+pub mod completions;
+pub mod condition;
+pub mod config;
 pub mod status;
+pub mod tell;
 mod wait;
 
 use std::path::Path;

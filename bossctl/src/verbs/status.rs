@@ -5,6 +5,8 @@ use std::path::Path;
 
 use control::client::ClientError;
 use control::model::Status;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::connect;
 use crate::args;
@@ -15,8 +17,7 @@ use crate::render;
 pub fn status(socket: &Path, args: &args::Status) -> Result<Exit, Failure> {
     let document = connect(socket)?.status()?;
     let json = format!("{document:#}\n");
-    let status: Status = serde_json::from_value(document)
-        .map_err(|error| ClientError::NotUnderstood { why: error.to_string() })?;
+    let status: Status = understood(document)?;
     let text = match &args.node {
         _ if args.json => json,
         None => render::status(&status, colour()),
@@ -24,6 +25,12 @@ pub fn status(socket: &Path, args: &args::Status) -> Result<Exit, Failure> {
     };
     answer(&text)?;
     Ok(status.posture.level.into())
+}
+
+/// A document that the daemon sent, if it is one that this version knows.
+pub(super) fn understood<D: DeserializeOwned>(document: Value) -> Result<D, Failure> {
+    serde_json::from_value(document)
+        .map_err(|error| ClientError::NotUnderstood { why: error.to_string() }.into())
 }
 
 fn find<'a>(status: &'a Status, name: &str) -> Result<&'a control::model::Member, Failure> {

@@ -13,6 +13,7 @@ use toml::de::DeValue;
 use super::canonical::{LONGEST_CANONICAL, canonical_of};
 use super::error::shown;
 use super::file::{Documents, Table, in_key, parse_choice};
+use super::keepalived::check_keepalived;
 use super::problems::{At, Given, Problems};
 use super::values::{
     A_RATE, Wrong, parse_fraction, parse_member_address, parse_name, parse_percent, parse_span,
@@ -57,6 +58,12 @@ fn check(
     let tls = server::check_tls(&documents.section("tls"), &sources.directory, problems);
     let hooks_table = documents.section("hooks");
     let hooks = server::check_hooks(&hooks_table, &sources.directory, problems);
+    let keepalived = check_keepalived(
+        &documents.section("keepalived"),
+        name.as_deref(),
+        &sources.directory,
+        problems,
+    );
     if let (Some(timing), Some(hooks)) = (&timing, &hooks) {
         server::check_fence_window(&hooks_table, hooks, timing.fence, problems);
     }
@@ -64,7 +71,8 @@ fn check(
     let cluster = check_size(name?, state, problems);
     let files = std::iter::once(&sources.cluster).chain(&sources.node);
     let files = files.map(|source| source.path.clone()).collect();
-    Some(Config { files, cluster, node: node?, log, control, tls, hooks: hooks?, checked: Checked })
+    let (node, hooks) = (node?, hooks?);
+    Some(Config { files, cluster, node, log, control, tls, hooks, keepalived, checked: Checked })
 }
 
 fn check_cluster_name(documents: &Documents<'_>, problems: &mut Problems<'_>) -> Option<String> {

@@ -32,7 +32,7 @@ impl Section {
 }
 
 /// Every section there is.
-pub const SECTIONS: [Section; 9] = [
+pub const SECTIONS: [Section; 10] = [
     Section { name: "cluster", scope: Scope::Cluster, repeated: false, keys: &["name"] },
     Section {
         name: "member",
@@ -82,6 +82,19 @@ pub const SECTIONS: [Section; 9] = [
             "on-fence-failure",
             "escalation-command",
             "escalation-timeout",
+        ],
+    },
+    Section {
+        name: "keepalived",
+        scope: Scope::Server,
+        repeated: false,
+        keys: &[
+            "instance",
+            "notify",
+            "notify-master",
+            "notify-backup",
+            "notify-fault",
+            "notify-stop",
         ],
     },
 ];

@@ -6,6 +6,7 @@ mod canonical;
 mod check;
 mod error;
 mod file;
+mod keepalived;
 mod keys;
 mod problems;
 mod report;
@@ -22,6 +23,7 @@ use serde::{Deserialize, Serialize};
 pub use canonical::{LONGEST_CANONICAL, canonical_of, differing_keys};
 pub use check::parse;
 pub use error::{ConfigError, Place, Problem};
+pub use keepalived::{KeepalivedConfig, Script};
 pub use keys::{SECTIONS, Scope, Section};
 pub use report::report;
 
@@ -62,6 +64,8 @@ pub struct Config {
     pub tls: TlsConfig,
     /// What is run at a transition.
     pub hooks: HooksConfig,
+    /// Scripts that were written for keepalived.
+    pub keepalived: KeepalivedConfig,
     /// Keeps the rest of the program from making a Config by hand.
     checked: Checked,
 }

@@ -3,13 +3,13 @@
 //! for a disk, a hook, an operator or a peer.
 
 mod expiry;
+mod known_boss;
 mod messages;
 mod orphaned;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use control::model::Status;
 use election::{
     Act, ClusterState, Command, Effect, Incarnation, Level, Moment, Node, NodeId, Phase, Span,
 };
@@ -20,9 +20,11 @@ use super::allowance::Allowance;
 use super::control::ControlRequest;
 use super::forward::Forwards;
 use super::peer::{PeerEvent, Peers};
-use super::picture::Background;
+use super::picture::{Background, Picture};
 use super::schema::wire;
 use super::state_dir::{Storage, StorageEvent};
+use known_boss::KnownBoss;
+
 use crate::clock::{self, Alarm};
 use crate::ipc::{self, HookFacts, ToElector, ToExecutor, transition_id};
 use crate::sysexits;
@@ -48,7 +50,7 @@ pub struct Driver {
     storage: Storage,
     executor: ipc::Sender<ToExecutor>,
     background: Background,
-    status: watch::Sender<Arc<Status>>,
+    pictures: watch::Sender<Arc<Picture>>,
     forwards: Forwards,
     /// Members whose connection was lost and has not come back.
     missed: BTreeSet<NodeId>,
@@ -65,6 +67,7 @@ pub struct Driver {
     ignored: Allowance,
     /// What the service manager was told last, and when.
     one_line: (String, Moment),
+    known_boss: KnownBoss,
     unborn: bool,
     executor_gone: bool,
     end: Option<u8>,
@@ -87,7 +90,7 @@ impl Driver {
         storage: Storage,
         executor: ipc::Sender<ToExecutor>,
         background: Background,
-        status: watch::Sender<Arc<Status>>,
+        pictures: watch::Sender<Arc<Picture>>,
         inputs: Inputs,
     ) -> std::io::Result<Self> {
         let unborn = node.snapshot(clock::now()).state.is_unborn();
@@ -97,7 +100,7 @@ impl Driver {
             storage,
             executor,
             background,
-            status,
+            pictures,
             forwards: Forwards::new(super::seed()),
             missed: BTreeSet::new(),
             inputs,
@@ -108,6 +111,7 @@ impl Driver {
             ignored: messages::ignored_lines(),
             pictured: None,
             one_line: (String::new(), Moment::default()),
+            known_boss: KnownBoss::default(),
             unborn,
             executor_gone: false,
             end: None,
@@ -122,6 +126,7 @@ impl Driver {
         loop {
             self.carry_out();
             self.paint_if_due();
+            self.tell_known_boss_again();
             if let Some(status) = self.end {
                 self.peers.close("bossd stops").await;
                 return status;
@@ -234,6 +239,7 @@ impl Driver {
                     warn!("{slow}");
                 }
             }
+            ToElector::Hooks(files) => self.background.set_hook_files(files),
             ToElector::Alarm(text) => self.background.set_alarm(text),
             ToElector::Leave => {
                 info!("leaving");
@@ -375,9 +381,10 @@ impl Driver {
         }
         self.tell_drains_and_pauses(&snapshot.state);
         self.end_what_is_over(&snapshot);
-        let status = self.background.paint(now, &snapshot, &self.peers.links());
-        self.tell_service_manager(now, Background::one_line(&status));
-        self.status.send_replace(Arc::new(status));
+        self.tell_known_boss(now, &snapshot);
+        let picture = self.background.paint(now, snapshot, &self.peers.links());
+        self.tell_service_manager(now, Background::one_line(&picture.status));
+        self.pictures.send_replace(Arc::new(picture));
     }
 
     /// When it changes, and once a second as a sign of life.

@@ -2,12 +2,13 @@
 //! privileges; what it cannot read by itself the executor hands over at the start.
 
 mod allowance;
+pub mod chronicle;
 pub mod control;
 pub mod driver;
 pub mod forward;
 mod loop_gap;
 pub mod peer;
-mod picture;
+pub mod picture;
 pub mod schema;
 pub mod state_dir;
 
@@ -140,13 +141,13 @@ fn assemble(
     let (storage_sender, storage_said) = mpsc::unbounded_channel();
     let storage = Storage::spawn(dir, storage_sender).map_err(system("starting the storage"))?;
     let background = Background::new(start, config, cluster);
-    let (status, pictures) = watch::channel(Arc::new(background.first_picture(&node)));
+    let (paint, pictures) = watch::channel(Arc::new(background.first_picture(&node)));
     let (commands, operators_said) = mpsc::channel(COMMANDS_WAITING);
     let access = Access::look_up(READERS, background.config().control.operators.as_deref());
     control::spawn(control, access, Limits::default(), pictures, commands)
         .map_err(system("serving the control socket"))?;
     let inputs = Inputs { peers: peers_said, storage: storage_said, operators: operators_said };
-    Driver::new(node, peers, storage, to_executor, background, status, inputs)
+    Driver::new(node, peers, storage, to_executor, background, paint, inputs)
         .map_err(system("setting up a timer"))
 }
 

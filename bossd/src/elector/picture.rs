@@ -2,13 +2,17 @@
 //! into one [`Status`] document. Read-only; nothing is decided here.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use control::history::History;
+use control::hooks::HookFile;
 use control::model::{self, Status};
 use election::{
     ClusterId, Incarnation, Kind, Member, Moment, Node, NodeId, Note, Phase, Snapshot, Span,
 };
 use tracing::warn;
 
+use super::chronicle::Chronicle;
 use super::control::posture;
 use super::loop_gap::LoopGaps;
 use super::peer::LinkStatus;
@@ -19,20 +23,54 @@ use crate::ipc::{StartUp, transition_id};
 /// How many of the latest bosses status shows.
 const HISTORY: usize = 10;
 
+/// What the control socket answers from: the status, and what lies behind it.
+#[derive(Clone, Debug)]
+pub struct Picture {
+    /// What `status` shows.
+    pub status: Status,
+    /// What it was painted from.
+    pub snapshot: Snapshot,
+    /// When each boss was seen to act.
+    pub chronicle: Chronicle,
+    /// The hooks, as the executor found them.
+    pub hooks: HookList,
+    /// As checked.
+    pub config: Arc<Config>,
+}
+
+/// The hooks of this node.
+#[derive(Clone, Debug)]
+pub struct HookList {
+    /// Whether they are in order, or why not.
+    pub ready: Result<(), String>,
+    /// Each file; none before the executor has told them.
+    pub files: Vec<HookFile>,
+}
+
+impl Picture {
+    /// The bosses of the past, until the picture was painted.
+    #[must_use]
+    pub fn history(&self) -> History {
+        let Status { cluster, node, taken, .. } = &self.status;
+        let painted = Moment { boot: taken.boot_ns, raw: taken.raw_ns };
+        self.chronicle.tell(painted, cluster, node, &self.snapshot.state)
+    }
+}
+
 /// What does not come from the node: the file, the executor, what was measured.
 pub struct Background {
-    config: Config,
+    config: Arc<Config>,
     cluster: ClusterId,
     executor_pid: u32,
     cleans_up: bool,
-    /// Why the hooks are not in order.
-    hooks: Result<(), String>,
+    hooks: HookList,
     alarm: Option<String>,
     /// How long the hooks took to let go.
     demotes: Vec<model::DemoteTime>,
     gaps: LoopGaps,
     /// When this boss, in this epoch, was first seen.
     boss_since: Option<(NodeId, u64, Moment)>,
+    chronicle: Chronicle,
     /// Peers whose state directory is not the one that the cluster knows.
     strangers: Vec<(NodeId, Incarnation)>,
 }
@@ -41,15 +79,16 @@ impl Background {
     /// From what the executor said at the start.
     pub fn new(start: &StartUp, config: Config, cluster: ClusterId) -> Self {
         Self {
-            config,
+            config: Arc::new(config),
             cluster,
             executor_pid: start.executor_pid,
             cleans_up: start.cleans_up,
-            hooks: start.ready.clone(),
+            hooks: HookList { ready: start.ready.clone(), files: Vec::new() },
             alarm: None,
             demotes: start.demotes.clone(),
             gaps: LoopGaps::new(),
             boss_since: None,
+            chronicle: Chronicle::new(clock::wall_s()),
             strangers: Vec::new(),
         }
     }
@@ -95,8 +134,13 @@ impl Background {
     }
 
     /// Whether the hooks are in order.
-    pub fn set_hooks(&mut self, hooks: Result<(), String>) {
-        self.hooks = hooks;
+    pub fn set_hooks(&mut self, ready: Result<(), String>) {
+        self.hooks.ready = ready;
+    }
+
+    /// Which hooks there are.
+    pub fn set_hook_files(&mut self, files: Vec<HookFile>) {
+        self.hooks.files = files;
     }
 
     /// How long the hooks took to let go, after another demote. What is to be said of it now.
@@ -141,13 +185,20 @@ impl Background {
     }
 
     /// Before the loop has begun.
-    pub fn first_picture(&self, node: &Node) -> Status {
+    pub fn first_picture(&self, node: &Node) -> Picture {
         let now = clock::now();
-        self.picture(now, &node.snapshot(now), &[], None)
+        let snapshot = node.snapshot(now);
+        let status = self.picture(now, &snapshot, &[], None);
+        self.with_what_lies_behind(status, snapshot)
+    }
+
+    fn with_what_lies_behind(&self, status: Status, snapshot: Snapshot) -> Picture {
+        let (chronicle, hooks) = (self.chronicle.clone(), self.hooks.clone());
+        Picture { status, snapshot, chronicle, hooks, config: self.config.clone() }
     }
 
     /// The present picture.
-    pub fn paint(&mut self, now: Moment, snapshot: &Snapshot, links: &[LinkStatus]) -> Status {
+    pub fn paint(&mut self, now: Moment, snapshot: Snapshot, links: &[LinkStatus]) -> Picture {
         let boss = snapshot.boss.clone();
         self.boss_since = match (boss, self.boss_since.take()) {
             (Some((node, epoch)), Some(since)) if since.0 == node && since.1 == epoch.0 => {
@@ -157,7 +208,10 @@ impl Background {
             (None, _) => None,
         };
         let since = self.boss_since.as_ref().map(|(_, _, since)| since.elapsed(now));
-        self.picture(now, snapshot, links, since)
+        let acting = snapshot.boss.as_ref().map(|(_, epoch)| epoch.0);
+        self.chronicle.look(now, clock::wall_s(), acting, &snapshot.state);
+        let status = self.picture(now, &snapshot, links, since);
+        self.with_what_lies_behind(status, snapshot)
     }
 
     /// One line for the service manager.
@@ -236,7 +290,7 @@ impl Background {
             Some(model::HeldOff { left_ms: left.as_millis(), failures: entry.failures, cause })
         });
         let hooks_ok = if is_me {
-            Some(self.hooks.is_ok())
+            Some(self.hooks.ready.is_ok())
         } else {
             peer.and_then(|p| p.facts).map(|f| f.ready)
         };
@@ -267,7 +321,7 @@ impl Background {
 
     fn this_node(&self, snapshot: &Snapshot) -> model::ThisNode {
         let version = snapshot.state.version;
-        let why_not = match (&self.hooks, snapshot.ineligible) {
+        let why_not = match (&self.hooks.ready, snapshot.ineligible) {
             (Err(why), Some(election::Ineligible::NotReady)) => Some(why.clone()),
             (_, ineligible) => ineligible.map(|why| why.to_string()),
         };
@@ -305,7 +359,7 @@ impl Background {
         if let Some(text) = &self.alarm {
             alarms.push(model::Alarm { level: model::Level::Unsafe, text: text.clone() });
         }
-        if let Err(why) = &self.hooks {
+        if let Err(why) = &self.hooks.ready {
             alarms.push(model::Alarm { level: model::Level::Degraded, text: why.clone() });
         }
         for (node, life) in &self.strangers {

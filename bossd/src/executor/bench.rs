@@ -12,13 +12,20 @@ pub(super) const LONG: Span = Span::from_secs(20);
 
 pub(super) struct Bench {
     home: tempfile::TempDir,
+    /// Further lines of node.toml.
+    lines: String,
 }
 
 impl Bench {
     pub(super) fn new() -> Self {
         let home = tempfile::tempdir().expect("a directory");
         fs::create_dir(home.path().join("hooks.d")).expect("a directory");
-        Self { home }
+        Self { home, lines: String::new() }
+    }
+
+    /// Adds lines to node.toml; `@` stands for the bench's directory.
+    pub(super) fn configure(&mut self, lines: &str) {
+        self.lines.push_str(&lines.replace('@', self.home.path().to_str().expect("plain")));
     }
 
     /// Adds a hook; `@` in its body stands for the bench's directory.
@@ -43,6 +50,10 @@ impl Bench {
         text.lines().map(str::to_owned).collect()
     }
 
+    pub(super) fn path(&self, name: &str) -> std::path::PathBuf {
+        self.home.path().join(name)
+    }
+
     pub(super) fn touch(&self, name: &str) {
         fs::write(self.home.path().join(name), "").expect("writable");
     }
@@ -52,6 +63,7 @@ impl Bench {
                     address = \"127.0.0.1:26771\"\n";
         let node = "[node]\nname = \"alpha\"\nrun-directory = \"run\"\nstate-directory = \"state\"\n\
                     [hooks]\ndirectory = \"hooks.d\"\n";
+        let node = &format!("{node}{}", self.lines);
         let source = |name: &str, text: &str| Source {
             path: self.home.path().join(name),
             text: text.to_owned(),

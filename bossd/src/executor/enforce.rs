@@ -3,6 +3,7 @@
 //! own and report; the timer is the permit.
 
 mod stop;
+mod tell;
 
 use std::cell::RefCell;
 use std::io;
@@ -16,6 +17,7 @@ use stop::Stopping;
 
 use super::marker::MarkerFile;
 use super::readiness::Readiness;
+use super::state_json::{KnownBoss, StateJson};
 use super::supervise::{Elector, Restart, Restarts};
 use super::transition::{Outcome, Transitions};
 use super::{Began, Environment, escalate};
@@ -45,6 +47,9 @@ pub struct Daemon {
     /// The elector was told of an alarm that has not ended.
     alarmed: bool,
     readiness: Readiness,
+    state_json: StateJson,
+    /// The boss that the elector knows of.
+    known: Option<KnownBoss>,
     /// When the elector said something last.
     heard: Moment,
     /// When this loop turned last.
@@ -81,6 +86,7 @@ impl Daemon {
     ) -> io::Result<Self> {
         let recorded = !machine.is_idle();
         let readiness = Readiness::new(environment.config.clone());
+        let state_json = StateJson::start(&environment.config)?;
         let machine = Rc::new(RefCell::new(machine));
         let (sender, outcomes) = mpsc::unbounded_channel();
         let transitions = Transitions::new(&environment, machine.clone(), sender);
@@ -99,6 +105,8 @@ impl Daemon {
             recorded,
             alarmed: false,
             readiness,
+            state_json,
+            known: None,
             heard: clock::now(),
             turned: clock::now(),
             alarm: Alarm::new()?,
@@ -123,8 +131,10 @@ impl Daemon {
             self.end_if_due();
             self.start_elector_if_due();
             if let Stopping::Done { status } = self.stopping {
+                self.end_state_json();
                 return status;
             }
+            self.tell_state();
             if self.alarm.set(self.wake()).is_err() {
                 return sysexits::SYSTEM;
             }
@@ -183,6 +193,9 @@ impl Daemon {
         } else if let Some(ready) = self.readiness.look_again(now) {
             self.tell(ToElector::Ready(ready));
         }
+        if let Some(files) = self.readiness.new_files() {
+            self.tell(ToElector::Hooks(files));
+        }
     }
 
     fn handle_message(&mut self, now: Moment, message: ToExecutor) {
@@ -213,6 +226,14 @@ impl Daemon {
             }
             ToExecutor::Status(text) => {
                 let _ = sd_notify::notify(&[sd_notify::NotifyState::Status(&text)]);
+            }
+            ToExecutor::Known { boss, until } => {
+                self.known = boss.map(|(name, address, epoch)| KnownBoss {
+                    name,
+                    address,
+                    epoch,
+                    until: until.into(),
+                });
             }
             // The channel's end follows; it is expected.
             ToExecutor::Left => {}
@@ -335,6 +356,8 @@ impl Daemon {
     /// X5. Where "acting" was never recorded the record that stands is as good: who starts from it
     /// demotes once more because of the claim, which harms nobody.
     fn mark_idle(&mut self, epoch: Epoch) -> io::Result<()> {
+        // Whoever asks the file must not be told MASTER when another node may be.
+        self.state_json.take_back(clock::now())?;
         match self.marker.write_idle(epoch) {
             Err(error) if self.recorded => Err(error),
             Err(error) => {
@@ -345,14 +368,6 @@ impl Daemon {
                 self.recorded = false;
                 Ok(())
             }
-        }
-    }
-
-    /// After each demote, to the elector and to whoever runs after this process.
-    fn share_demote_times(&self) {
-        let changed = self.transitions.demote_times().borrow_mut().take_changed();
-        if let Some(times) = changed {
-            self.tell(ToElector::Demotes(times));
         }
     }
 
@@ -387,6 +402,8 @@ impl Daemon {
                 self.heard = clock::now();
                 self.machine.borrow_mut().handle_channel_opened();
                 self.elector = Some(elector);
+                let files = self.readiness.files();
+                self.tell(ToElector::Hooks(files));
             }
             Err(error) => {
                 error!("the elector cannot be started: {error}");

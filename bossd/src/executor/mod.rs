@@ -8,9 +8,11 @@ mod demote_times;
 pub mod enforce;
 mod escalate;
 pub mod hooks;
+pub mod keepalived;
 mod leftovers;
 pub mod marker;
 mod readiness;
+mod state_json;
 pub mod supervise;
 mod transition;
 

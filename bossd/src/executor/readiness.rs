@@ -2,14 +2,19 @@
 //! few seconds after, so that a hook that was repaired needs no restart. A member that never
 //! becomes boss needs no hooks.
 
+use std::path::Path;
 use std::rc::Rc;
 
+use control::hooks::HookFile;
 use election::{Kind, Moment, Span};
 use tracing::{error, info};
 
 use super::hooks::directory::HookDirectory;
+use super::keepalived;
 use crate::config::Config;
 
+/// Hooks are fewer; a directory full of other things must not fill an answer.
+const MOST_LISTED: usize = 512;
 /// How often the directory is looked at.
 const EVERY: Span = Span::from_secs(5);
 
@@ -17,18 +22,28 @@ const EVERY: Span = Span::from_secs(5);
 pub(super) struct Readiness {
     config: Rc<Config>,
     known: Option<Result<(), String>>,
+    /// As found last.
+    files: Vec<HookFile>,
+    /// They changed since they were told.
+    news: bool,
     next: Moment,
 }
 
 impl Readiness {
     pub(super) fn new(config: Rc<Config>) -> Self {
-        Self { config, known: None, next: Moment::default() }
+        let (known, files, news) = (None, Vec::new(), false);
+        Self { config, known, files, news, next: Moment::default() }
     }
 
     /// As it is now.
     pub(super) fn look(&mut self, now: Moment) -> Result<(), String> {
         self.next = now.plus(EVERY);
-        let found = judge(&self.config);
+        let directory = read_hooks(&self.config);
+        let files = directory.as_ref().map(|found| list(found, &self.config)).unwrap_or_default();
+        if files != self.files {
+            (self.files, self.news) = (files, true);
+        }
+        let found = judge(directory);
         if self.known.as_ref() != Some(&found) {
             match &found {
                 Ok(()) if self.known.is_some() => info!("the hooks are in order again"),
@@ -38,6 +53,17 @@ impl Readiness {
             self.known = Some(found.clone());
         }
         found
+    }
+
+    /// Which hooks there are, for an elector that starts.
+    pub(super) fn files(&mut self) -> Vec<HookFile> {
+        self.news = false;
+        self.files.clone()
+    }
+
+    /// The same if it has changed since it was told.
+    pub(super) fn new_files(&mut self) -> Option<Vec<HookFile>> {
+        self.news.then(|| self.files())
     }
 
     /// What has changed, if it is time to look and something has.
@@ -51,16 +77,48 @@ impl Readiness {
     }
 }
 
-fn judge(config: &Config) -> Result<(), String> {
-    let directory = read_hooks(config)?;
-    match directory.refused.first() {
+fn judge(directory: Result<HookDirectory, String>) -> Result<(), String> {
+    match directory?.refused.first() {
         None => Ok(()),
         Some(refused) => Err(refused.reason.to_string()),
     }
 }
 
+/// Each file with the reason if it does not run, in the order of the names; then the scripts for
+/// keepalived.
+fn list(directory: &HookDirectory, config: &Config) -> Vec<HookFile> {
+    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let file = |path: &Path, why_not: Option<String>| HookFile {
+        hook: name(path),
+        path: path.display().to_string(),
+        runs: why_not.is_none(),
+        why_not,
+    };
+    let hooks = directory.hooks.iter().map(|hook| file(&hook.path, None));
+    let skipped = directory.skipped.iter();
+    let skipped = skipped.map(|skipped| file(&skipped.path, Some(skipped.reason.to_owned())));
+    let scripts: Vec<_> = keepalived::named(&config.keepalived).collect();
+    let is_script = |path: &Path| scripts.iter().any(|(script, _)| script.path == path);
+    let refused = directory.refused.iter().filter(|refused| !is_script(&refused.path));
+    let refused = refused.map(|refused| file(&refused.path, Some(refused.reason.to_string())));
+    let mut files: Vec<_> = hooks.chain(skipped).chain(refused).collect();
+    files.sort_by(|a, b| a.hook.cmp(&b.hook));
+    files.truncate(MOST_LISTED);
+    files.extend(scripts.into_iter().map(|(script, why_not)| HookFile {
+        hook: script.key.to_owned(),
+        ..file(&script.path, why_not)
+    }));
+    files
+}
+
 /// The hooks as they are now. Without a directory there are none, for whoever needs none.
 pub(super) fn read_hooks(config: &Config) -> Result<HookDirectory, String> {
+    let mut directory = read_directory(config)?;
+    directory.refused.extend(keepalived::refused(&config.keepalived));
+    Ok(directory)
+}
+
+fn read_directory(config: &Config) -> Result<HookDirectory, String> {
     let path = &config.hooks.directory;
     let me = config.cluster.state.members.find(&config.node.name);
     let needs_none = me.is_some_and(|member| member.kind != Kind::Voter);

@@ -19,6 +19,7 @@ use super::hooks::plan::{Facts, HookEvent, HookState, plan};
 use super::hooks::runner::Runner;
 use super::hooks::sequence::{DemoteLimit, PromoteResult, StepLog, run_demote, run_promote};
 use super::hooks::tree::{self, Spared};
+use super::keepalived;
 use super::readiness::read_hooks;
 use crate::clock;
 use crate::config::Config;
@@ -83,6 +84,9 @@ pub(super) struct Transitions {
     /// Not before this.
     reassert_after: Moment,
     demote_times: Rc<RefCell<DemoteTimes>>,
+    /// The state that the scripts for keepalived were told last; None: not known. They are told of a
+    /// change, and a demote that failed is no change.
+    notified: Option<HookState>,
     facts: HookFacts,
 }
 
@@ -119,6 +123,7 @@ impl Transitions {
             reassert: None,
             reassert_after: Moment::default(),
             demote_times: Rc::new(RefCell::new(DemoteTimes::load(&environment.config))),
+            notified: None,
             facts,
         }
     }
@@ -131,6 +136,12 @@ impl Transitions {
     /// How long the hooks took to let go.
     pub(super) fn demote_times(&self) -> &Rc<RefCell<DemoteTimes>> {
         &self.demote_times
+    }
+
+    /// The epoch under which this node acts now: its promote hooks have succeeded, nothing has ended
+    /// it, and the permit holds.
+    pub(super) fn acting(&self, now: Moment) -> Option<Epoch> {
+        self.promoted.filter(|epoch| self.machine.borrow().may_act(now, *epoch))
     }
 
     /// Where other tasks report.
@@ -186,7 +197,9 @@ impl Transitions {
                 return;
             }
         };
-        let calls = plan(HookEvent::Promote, &hooks, &facts, None);
+        let notified = self.to_notify(HookState::Master, facts.priority);
+        self.notified = Some(HookState::Master);
+        let calls = plan(HookEvent::Promote, &hooks, &facts, None, &notified);
         info!(transition, "promoting under epoch {epoch}: {} hooks", calls.len());
         let (cancel, cancelled) = watch::channel(false);
         let log = Rc::new(RefCell::new(StepLog::default()));
@@ -233,6 +246,9 @@ impl Transitions {
             }
             (Running::Notify { .. }, Outcome::Notified | Outcome::Stopped) => {}
             (Running::Demote { epoch, began_urgent, limit }, Outcome::Demoted { success }) => {
+                if *success {
+                    self.notified = Some(HookState::Backup);
+                }
                 let limit = *limit.borrow();
                 if !success && !began_urgent && limit.urgent {
                     // It became urgent when a hook had failed already, or after the last one: each
@@ -290,7 +306,8 @@ impl Transitions {
                 return;
             }
         };
-        let calls = plan(HookEvent::Demote, &hooks, &facts, started.as_deref());
+        let notified = self.to_notify(HookState::Backup, facts.priority);
+        let calls = plan(HookEvent::Demote, &hooks, &facts, started.as_deref(), &notified);
         let how = if limit.urgent { "at once" } else { "in order" };
         info!(transition, "letting go of epoch {epoch} {how}: {} hooks", calls.len());
         let (sender, limits) = watch::channel(limit);
@@ -307,6 +324,14 @@ impl Transitions {
             info!(transition, "let go of epoch {epoch} in {}: {}", outcome.took, judged(success));
             let _ = outcomes.send(Outcome::Demoted { success });
         });
+    }
+
+    /// The scripts for keepalived that a change to this state calls; none if it is no change.
+    fn to_notify(&self, state: HookState, priority: u8) -> Vec<Hook> {
+        if self.notified == Some(state) {
+            return Vec::new();
+        }
+        keepalived::calls(&self.config.keepalived, state, priority)
     }
 
     /// All hooks; none when one cannot be trusted.

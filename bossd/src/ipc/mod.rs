@@ -4,6 +4,7 @@
 
 use std::io;
 
+use control::hooks::HookFile;
 use control::model::DemoteTime;
 use election::{Epoch, Moment, Permit, Reason, Span, Word};
 use serde::de::DeserializeOwned;
@@ -39,6 +40,8 @@ pub enum ToElector {
     Leave,
     /// How long the hooks took to let go, anew after each demote.
     Demotes(Vec<DemoteTime>),
+    /// Which hooks there are, after the start and at each change.
+    Hooks(Vec<HookFile>),
 }
 
 /// What an elector begins with.
@@ -113,6 +116,13 @@ pub enum ToExecutor {
         epoch: u64,
         /// For the hooks.
         facts: HookFacts,
+    },
+    /// The boss that the elector knows of, for those who ask the executor; said again and again.
+    Known {
+        /// Its name, address and epoch.
+        boss: Option<(String, String, u64)>,
+        /// Until when it may be believed.
+        until: MomentDoc,
     },
 }
 

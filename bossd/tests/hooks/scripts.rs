@@ -72,7 +72,7 @@ impl Bench {
     pub(crate) fn calls(&self, event: HookEvent, started: Option<&[Hook]>) -> Vec<Call> {
         let found = HookDirectory::read(&self.path("hooks.d")).unwrap();
         assert!(found.all_trusted(), "{:?}", found.refused);
-        plan(event, &found.hooks, &facts(), started)
+        plan(event, &found.hooks, &facts(), started, &[])
     }
 
     /// Promotes with all hooks, uncancelled and permitted.

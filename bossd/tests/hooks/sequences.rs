@@ -278,7 +278,7 @@ fn facts_larger_than_a_pipe_reach_a_hook_that_reads_and_do_not_hold_one_that_doe
         let hooks: Vec<_> =
             bench.calls(HookEvent::Follow, None).into_iter().map(|call| call.hook).collect();
         let facts = Facts { reason: "x".repeat(200_000), ..facts() };
-        let calls = plan(HookEvent::Follow, &hooks, &facts, None);
+        let calls = plan(HookEvent::Follow, &hooks, &facts, None, &[]);
         let steps = run_notify(&bench.runner, &calls, LONG, || true, go_on()).await;
         assert!(steps.iter().all(|step| step.outcome.is_done()), "{:?}", texts(&steps));
         assert!(bench.lines("size")[0].trim().parse::<usize>().unwrap() > 200_000);

@@ -50,6 +50,7 @@ fn obey(mut rest: &[u8]) {
             | ToExecutor::Follow { .. }
             | ToExecutor::Reassert { .. }
             | ToExecutor::Status(_)
+            | ToExecutor::Known { .. }
             | ToExecutor::Left => {}
         }
         assert!(machine.last_epoch() >= last, "9.4: the epoch fell");

@@ -2,9 +2,10 @@
 //! here, nothing is done yet.
 
 use control::interface::{
-    CLEAR, Clear, DRAIN, Description, Drain, GET_INFO, GET_INTERFACE_DESCRIPTION, GET_STATUS,
-    INTERFACE, Info, MAX_FOR_S, MAX_REASON, PAUSE, Pause, RESIGN, RESUME, Resign, Resume, SERVICE,
-    SWITCHOVER, Switchover, UNDRAIN, Undrain, WhichInterface, description,
+    CLEAR, Clear, DRAIN, Description, Drain, EXPLAIN, Explain, GET_HISTORY, GET_HOOKS, GET_INFO,
+    GET_INTERFACE_DESCRIPTION, GET_STATUS, INTERFACE, Info, MAX_FOR_S, MAX_REASON, PAUSE,
+    PLAN_HOOKS, Pause, PlanHooks, RESIGN, RESUME, Resign, Resume, SERVICE, SWITCHOVER, Switchover,
+    UNDRAIN, Undrain, WhichInterface, description,
 };
 use control::varlink::{Call, Fault};
 use serde::Serialize;
@@ -13,6 +14,7 @@ use serde_json::{Map, Value};
 
 use super::ControlCommand;
 use super::permissions::Rights;
+use crate::executor::hooks::plan::HookEvent;
 
 /// The longest name of a node that is looked for, in bytes: that of a host name.
 const MAX_NAME: usize = 255;
@@ -26,6 +28,17 @@ pub enum Asked {
     Status,
     /// The status, again and again.
     StatusStream,
+    /// Why a node is boss or is not; None: the one that is asked.
+    Explanation {
+        /// Which.
+        node: Option<String>,
+    },
+    /// The bosses of the past.
+    History,
+    /// The hooks of this node.
+    Hooks,
+    /// What an event would call.
+    Plan(HookEvent),
     /// A change.
     Change(ControlCommand),
 }
@@ -35,7 +48,12 @@ impl Asked {
     pub fn needs(&self) -> Rights {
         match self {
             Self::Fixed(_) => Rights::Nothing,
-            Self::Status | Self::StatusStream => Rights::Read,
+            Self::Status
+            | Self::StatusStream
+            | Self::Explanation { .. }
+            | Self::History
+            | Self::Hooks
+            | Self::Plan(_) => Rights::Read,
             Self::Change(_) => Rights::Change,
         }
     }
@@ -56,6 +74,20 @@ pub fn understand(call: Call) -> Result<Asked, Fault> {
         }
         GET_STATUS if call.more => Ok(Asked::StatusStream),
         GET_STATUS => Ok(Asked::Status),
+        EXPLAIN => {
+            let Explain { node } = parameters(call.parameters)?;
+            check("node", node.as_deref(), MAX_NAME)?;
+            Ok(Asked::Explanation { node })
+        }
+        GET_HISTORY => Ok(Asked::History),
+        GET_HOOKS => Ok(Asked::Hooks),
+        PLAN_HOOKS => {
+            let PlanHooks { event } = parameters(call.parameters)?;
+            let known = HookEvent::ALL.into_iter().find(|known| known.as_str() == event);
+            let wrong =
+                || Fault::invalid_parameter("event: promote, demote, follow, reassert, stop");
+            Ok(Asked::Plan(known.ok_or_else(wrong)?))
+        }
         DRAIN => {
             let Drain { node, reason, force, for_s } = parameters(call.parameters)?;
             check("node", node.as_deref(), MAX_NAME)?;
@@ -173,6 +205,12 @@ mod tests {
         assert_eq!(asked(RESUME, Value::Null), Ok(Asked::Change(ControlCommand::Resume)));
         let clear = asked(CLEAR, json!({ "node": "alpha" }));
         assert_eq!(clear, Ok(Asked::Change(ControlCommand::Clear { node })));
+        let explained = Asked::Explanation { node: Some("beta".to_owned()) };
+        assert_eq!(asked(EXPLAIN, json!({ "node": "beta" })), Ok(explained));
+        assert_eq!(asked(GET_HISTORY, Value::Null), Ok(Asked::History));
+        assert_eq!(asked(GET_HOOKS, Value::Null), Ok(Asked::Hooks));
+        let plan = asked(PLAN_HOOKS, json!({ "event": "stop" }));
+        assert_eq!(plan, Ok(Asked::Plan(HookEvent::Stop)));
         let resign = asked(RESIGN, Value::Null);
         assert_eq!(resign, Ok(Asked::Change(ControlCommand::Resign { force: false })));
         let switchover = asked(SWITCHOVER, json!({ "to": "beta" }));
@@ -188,6 +226,9 @@ mod tests {
             ("io.example.More", json!({}), "InterfaceNotFound"),
             (GET_INTERFACE_DESCRIPTION, json!({ "interface": "a.b" }), "InterfaceNotFound"),
             (SWITCHOVER, json!({}), "InvalidParameter"),
+            (EXPLAIN, json!({ "node": "a\u{1b}[2J" }), "InvalidParameter"),
+            (EXPLAIN, json!({ "to": "a" }), "InvalidParameter"),
+            (PLAN_HOOKS, json!({ "event": "explode" }), "InvalidParameter"),
             (DRAIN, json!({ "nod": "a" }), "InvalidParameter"),
             (DRAIN, json!(["alpha"]), "InvalidParameter"),
             (DRAIN, json!({ "reason": "a\u{1b}[2J" }), "InvalidParameter"),

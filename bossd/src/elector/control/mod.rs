@@ -3,6 +3,8 @@
 //! handed to it as one [`ControlRequest`], over a bounded channel. What is said is in the crate
 //! `control`; who may say it is in [`permissions`]; the verdict on the cluster is in [`posture`].
 
+pub mod explain;
+pub mod hooks;
 pub mod methods;
 pub mod permissions;
 pub mod posture;

@@ -7,8 +7,9 @@ use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::thread;
 
-use control::interface::{Done, Refusal, RefusalKind, StatusReply};
-use control::model::Status;
+use control::interface::{
+    Done, ExplainReply, HistoryReply, HooksReply, PlanReply, Refusal, RefusalKind, StatusReply,
+};
 use control::varlink::{self, Call, Decoder, Fault, FrameError, MAX_MESSAGE, MAX_REPLY, Reply};
 use election::{Moment, Span};
 use serde_json::Value;
@@ -17,11 +18,15 @@ use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
+use super::explain::explain;
+use super::hooks;
 use super::methods::{self, Asked};
 use super::permissions::{Access, Rights, groups_of};
 use super::posture::present;
 use super::{Caller, ControlCommand, ControlRequest};
 use crate::clock::{Alarm, now, pause};
+use crate::elector::picture::Picture;
+use crate::executor::hooks::plan::HookEvent;
 
 /// How many connections may be open: each costs two descriptors and up to two megabytes.
 const CONNECTIONS: usize = 64;
@@ -68,7 +73,7 @@ pub fn spawn(
     listener: UnixListener,
     access: Access,
     limits: Limits,
-    status: watch::Receiver<Arc<Status>>,
+    pictures: watch::Receiver<Arc<Picture>>,
     commands: mpsc::Sender<ControlRequest>,
 ) -> io::Result<thread::JoinHandle<io::Result<()>>> {
     thread::Builder::new().name("control".to_owned()).spawn(move || {
@@ -76,7 +81,7 @@ pub fn spawn(
             .enable_io()
             .max_blocking_threads(LOOK_UPS)
             .build()?
-            .block_on(serve(listener, access, limits, status, commands))
+            .block_on(serve(listener, access, limits, pictures, commands))
     })
 }
 
@@ -85,12 +90,12 @@ pub async fn serve(
     listener: UnixListener,
     access: Access,
     limits: Limits,
-    status: watch::Receiver<Arc<Status>>,
+    pictures: watch::Receiver<Arc<Picture>>,
     commands: mpsc::Sender<ControlRequest>,
 ) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let listener = tokio::net::UnixListener::from_std(listener)?;
-    let desk = Arc::new(Desk { access, limits, status, commands });
+    let desk = Arc::new(Desk { access, limits, pictures, commands });
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -112,7 +117,7 @@ pub async fn serve(
 struct Desk {
     access: Access,
     limits: Limits,
-    status: watch::Receiver<Arc<Status>>,
+    pictures: watch::Receiver<Arc<Picture>>,
     commands: mpsc::Sender<ControlRequest>,
 }
 
@@ -229,6 +234,10 @@ impl Connection {
                 Ok(Ok(self.status()))
             }
             Asked::Status | Asked::StatusStream => Ok(Ok(self.status())),
+            Asked::Explanation { node } => Ok(self.explanation(node.as_deref())),
+            Asked::History => Ok(Ok(self.history())),
+            Asked::Hooks => Ok(Ok(self.hooks())),
+            Asked::Plan(event) => Ok(Ok(self.plan(event))),
             Asked::Change(command) => Ok(match self.change(command).await? {
                 Ok(done) => Ok(serde_json::to_value(done).expect("plain text is JSON")),
                 Err(refusal) => Err(refusal.into()),
@@ -293,7 +302,7 @@ impl Connection {
     /// Sends the status at every change, neither too often nor too rarely, until the client calls
     /// something else. What follows is the last one.
     async fn stream_status(&mut self) -> Result<(), End> {
-        let mut status = self.desk.status.clone();
+        let mut status = self.desk.pictures.clone();
         let Limits { stream_pause, stream_quiet, .. } = self.desk.limits;
         while self.decoder.is_empty() {
             status.mark_unchanged();
@@ -333,8 +342,34 @@ impl Connection {
     }
 
     fn status(&self) -> Value {
-        let status = present(&self.desk.status.borrow(), now());
+        let status = present(&self.desk.pictures.borrow().status, now());
         serde_json::to_value(StatusReply { status }).expect("a status is JSON")
+    }
+
+    fn explanation(&self, node: Option<&str>) -> Result<Value, Fault> {
+        let picture = self.desk.pictures.borrow().clone();
+        let name = node.unwrap_or(&picture.status.node);
+        let Some(explanation) = explain(&picture, now(), name) else {
+            let known: Vec<_> = picture.status.members.iter().map(|it| it.name.as_str()).collect();
+            let text = format!("no member is called {name}; there are {}", known.join(", "));
+            return Err(Refusal::new(RefusalKind::UnknownNode, text).into());
+        };
+        Ok(serde_json::to_value(ExplainReply { explanation }).expect("an explanation is JSON"))
+    }
+
+    fn hooks(&self) -> Value {
+        let hooks = hooks::hooks(&self.desk.pictures.borrow());
+        serde_json::to_value(HooksReply { hooks }).expect("a list is JSON")
+    }
+
+    fn plan(&self, event: HookEvent) -> Value {
+        let plan = hooks::planned(&self.desk.pictures.borrow(), event);
+        serde_json::to_value(PlanReply { plan }).expect("a plan is JSON")
+    }
+
+    fn history(&self) -> Value {
+        let history = self.desk.pictures.borrow().clone().history();
+        serde_json::to_value(HistoryReply { history }).expect("a history is JSON")
     }
 
     /// The next call; None when the client has closed. The whole of it must come in time: one

@@ -10,6 +10,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use control::client::{Client, ClientError};
+use control::explanation::Explanation;
+use control::history::History;
 use control::interface::{
     Description, Done, Drain, GET_INFO, GET_INTERFACE_DESCRIPTION, INTERFACE, Info, Refusal,
     RefusalKind, Switchover,
@@ -24,6 +26,7 @@ use tokio::sync::{mpsc, watch};
 use super::permissions::Access;
 use super::{ControlCommand, ControlRequest, Limits, spawn};
 use crate::clock::now;
+use crate::elector::picture::Picture;
 
 /// No test waits longer for an answer.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -31,7 +34,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 struct Bed {
     _directory: tempfile::TempDir,
     socket: PathBuf,
-    status: watch::Sender<Arc<Status>>,
+    pictures: watch::Sender<Arc<Picture>>,
     commands: Option<mpsc::Receiver<ControlRequest>>,
     server: Option<JoinHandle<std::io::Result<()>>>,
 }
@@ -41,13 +44,13 @@ impl Bed {
         let directory = tempfile::tempdir().expect("a directory");
         let socket = directory.path().join("control.sock");
         let listener = UnixListener::bind(&socket).expect("a socket");
-        let (status, seen) = watch::channel(Arc::new(picture(1)));
+        let (pictures, seen) = watch::channel(Arc::new(picture(1)));
         let (sender, commands) = mpsc::channel(1);
         let server = spawn(listener, access, limits, seen, sender).expect("a thread");
         Self {
             _directory: directory,
             socket,
-            status,
+            pictures,
             commands: Some(commands),
             server: Some(server),
         }
@@ -84,13 +87,12 @@ impl Drop for Bed {
     }
 }
 
-fn picture(epoch: u64) -> Status {
-    let golden = include_str!("../../../../control/tests/status.json");
-    let mut status: Status = serde_json::from_str(golden).expect("the golden document");
+fn picture(epoch: u64) -> Picture {
+    let mut picture = super::explain::tests::beta_follows_alpha();
     let now = now();
-    status.taken = Taken { boot_ns: now.boot, raw_ns: now.raw };
-    status.boss.as_mut().expect("alpha").epoch = epoch;
-    status
+    picture.status.taken = Taken { boot_ns: now.boot, raw_ns: now.raw };
+    picture.status.boss.as_mut().expect("alpha").epoch = epoch;
+    picture
 }
 
 fn owner() -> Access {
@@ -154,10 +156,41 @@ fn a_reader_gets_the_status_as_it_is_now_with_a_verdict() {
         serde_json::from_value(client.status().expect("a status")).expect("understood");
     assert_eq!((status.node.as_str(), status.posture.level), ("beta", Level::Degraded));
 
-    bed.status.send_replace(Arc::new(picture(2)));
+    bed.pictures.send_replace(Arc::new(picture(2)));
     let status: Status =
         serde_json::from_value(client.status().expect("a status")).expect("understood");
     assert_eq!(status.boss.expect("alpha").epoch, 2);
+}
+
+#[test]
+fn a_reader_may_ask_why_and_who_was_boss_and_a_stranger_may_not() {
+    let bed = Bed::new(reader(), Limits::default());
+    let of = |node: Option<&str>| bed.client().explanation(node);
+    let explained = |node| {
+        let document = of(node).expect("explained");
+        serde_json::from_value::<Explanation>(document).expect("understood").verdict
+    };
+    assert_eq!(explained(None), "beta is not the boss: alpha is, epoch 1");
+    assert_eq!(explained(Some("alpha")), "alpha is the boss, epoch 1");
+    let refused = of(Some("delta")).expect_err("no member");
+    assert!(
+        matches!(&refused, ClientError::Refused(Refusal { kind: RefusalKind::UnknownNode, text })
+            if text.contains("alpha, beta, gamma")),
+        "{refused}"
+    );
+    let history = bed.client().history().expect("told");
+    let history: History = serde_json::from_value(history).expect("understood");
+    assert_eq!((history.node.as_str(), history.entries.len()), ("beta", 1));
+
+    let bed = Bed::new(stranger(), Limits::default());
+    for asked in [bed.client().explanation(None), bed.client().history()] {
+        let refused = asked.expect_err("not permitted");
+        assert!(
+            matches!(&refused, ClientError::Refused(Refusal { kind, .. })
+                if *kind == RefusalKind::NotPermitted),
+            "{refused}"
+        );
+    }
 }
 
 #[test]
@@ -308,7 +341,7 @@ fn a_stream_sends_each_change_and_ends_with_the_next_call() {
         if epoch == 4 {
             return ControlFlow::Break(epoch);
         }
-        bed.status.send_replace(Arc::new(picture(next)));
+        bed.pictures.send_replace(Arc::new(picture(next)));
         next += 1;
         ControlFlow::Continue(())
     });

@@ -15,6 +15,16 @@ pub struct Hook {
     pub name: String,
     /// Where it is, in `hooks.d` itself even when that is a link.
     pub path: PathBuf,
+    /// What it is called with in place of the event: not one of `hooks.d`, but a script that was
+    /// written for keepalived, which is not for every event.
+    pub arguments: Option<Vec<String>>,
+}
+
+impl Hook {
+    /// One of `hooks.d`.
+    pub fn new(name: impl Into<String>, path: impl Into<PathBuf>) -> Self {
+        Self { name: name.into(), path: path.into(), arguments: None }
+    }
 }
 
 /// A file that is no hook, and why not.
@@ -95,7 +105,7 @@ impl HookDirectory {
             Kind::Silent => {}
             Kind::Skipped(reason) => self.skipped.push(SkippedHook { path, reason }),
             Kind::Refused(reason) => self.refused.push(RefusedHook { path, reason }),
-            Kind::Hook => self.hooks.push(Hook { name, path }),
+            Kind::Hook => self.hooks.push(Hook::new(name, path)),
         }
     }
 }

@@ -84,7 +84,7 @@ pub struct Call {
     /// For what.
     pub event: HookEvent,
     /// Its arguments.
-    pub args: [&'static str; 1],
+    pub args: Vec<String>,
     /// Its whole environment.
     pub env: Vec<(&'static str, String)>,
     /// What it reads: a JSON document of the same facts.
@@ -93,7 +93,8 @@ pub struct Call {
     pub facts: Facts,
 }
 
-/// The calls of a transition, in their order.
+/// The calls of a transition, in their order. `notified` are the scripts for keepalived that the
+/// change of state calls: after the hooks where something begins, before them where it ends.
 ///
 /// Promote, follow and stop run ascending, and reassert those of them that were `started`. Demote
 /// is the exact reverse of `started`, which are the hooks as they were when promote called them, so
@@ -104,24 +105,27 @@ pub fn plan(
     hooks: &[Hook],
     facts: &Facts,
     started: Option<&[Hook]>,
+    notified: &[Hook],
 ) -> Vec<Call> {
     let call = |hook: &Hook| Call::new(hook.clone(), event, facts.clone());
+    // A script for keepalived that a promote started is told of the new state, not of the event.
+    let started = || started.unwrap_or(hooks).iter().filter(|hook| hook.arguments.is_none());
     match event {
         HookEvent::Promote | HookEvent::Follow | HookEvent::Stop => {
-            hooks.iter().map(call).collect()
+            hooks.iter().chain(notified).map(call).collect()
         }
         // Only what will be let go again: a hook that was added since is left out.
-        HookEvent::Reassert => started.unwrap_or(hooks).iter().map(call).collect(),
-        HookEvent::Demote => started.unwrap_or(hooks).iter().rev().map(call).collect(),
+        HookEvent::Reassert => started().map(call).collect(),
+        HookEvent::Demote => notified.iter().chain(started().rev()).map(call).collect(),
     }
 }
 
 impl Call {
     fn new(hook: Hook, event: HookEvent, facts: Facts) -> Self {
         Self {
+            args: hook.arguments.clone().unwrap_or_else(|| vec![event.as_str().to_owned()]),
             hook,
             event,
-            args: [event.as_str()],
             env: environment(event, &facts),
             stdin: document(event, &facts),
             facts,
@@ -138,6 +142,10 @@ impl Call {
 }
 
 impl HookEvent {
+    /// Every event.
+    pub const ALL: [Self; 5] =
+        [Self::Promote, Self::Demote, Self::Follow, Self::Reassert, Self::Stop];
+
     /// The word that the hook gets.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -249,10 +257,7 @@ mod tests {
     use std::path::PathBuf;
 
     fn hooks(names: &[&str]) -> Vec<Hook> {
-        let hook = |name: &&str| Hook {
-            name: (*name).to_owned(),
-            path: PathBuf::from("/etc/boss/hooks.d").join(name),
-        };
+        let hook = |name: &&str| Hook::new(*name, PathBuf::from("/etc/boss/hooks.d").join(name));
         names.iter().map(hook).collect()
     }
 
@@ -290,17 +295,20 @@ mod tests {
     fn demote_is_the_exact_reverse_of_what_started() {
         let all = hooks(&["10-a", "20-b", "30-c"]);
         assert_eq!(
-            names(&plan(HookEvent::Promote, &all, &facts(), None)),
+            names(&plan(HookEvent::Promote, &all, &facts(), None, &[])),
             ["10-a", "20-b", "30-c"]
         );
         let started = Some(&all[..2]);
-        assert_eq!(names(&plan(HookEvent::Demote, &all, &facts(), started)), ["20-b", "10-a"]);
+        assert_eq!(names(&plan(HookEvent::Demote, &all, &facts(), started, &[])), ["20-b", "10-a"]);
     }
 
     #[test]
     fn a_demote_after_a_crash_calls_every_hook_in_reverse() {
         let all = hooks(&["10-a", "20-b", "30-c"]);
-        assert_eq!(names(&plan(HookEvent::Demote, &all, &facts(), None)), ["30-c", "20-b", "10-a"]);
+        assert_eq!(
+            names(&plan(HookEvent::Demote, &all, &facts(), None, &[])),
+            ["30-c", "20-b", "10-a"]
+        );
     }
 
     #[test]
@@ -308,7 +316,7 @@ mod tests {
         let started = hooks(&["10-a", "20-b"]);
         let now = hooks(&["10-a"]);
         assert_eq!(
-            names(&plan(HookEvent::Demote, &now, &facts(), Some(&started))),
+            names(&plan(HookEvent::Demote, &now, &facts(), Some(&started), &[])),
             ["20-b", "10-a"]
         );
     }
@@ -316,18 +324,39 @@ mod tests {
     #[test]
     fn a_reassert_is_for_what_was_promoted_in_the_same_order() {
         let all = hooks(&["10-a", "20-b", "30-new"]);
-        let calls = plan(HookEvent::Reassert, &all, &facts(), Some(&all[..2]));
+        let calls = plan(HookEvent::Reassert, &all, &facts(), Some(&all[..2]), &[]);
+        assert_eq!(names(&calls), ["10-a", "20-b"]);
+    }
+
+    #[test]
+    fn scripts_for_keepalived_come_last_in_a_promote_and_first_in_a_demote() {
+        let all = hooks(&["10-a", "20-b"]);
+        let script = |name: &str, word: &str| Hook {
+            arguments: Some(vec![word.to_owned()]),
+            ..Hook::new(name, "/etc/keepalived/notify.sh")
+        };
+        let up = [script("notify-master", "up"), script("notify", "MASTER")];
+        let calls = plan(HookEvent::Promote, &all, &facts(), None, &up);
+        assert_eq!(names(&calls), ["10-a", "20-b", "notify-master", "notify"]);
+        assert_eq!((&calls[0].args, &calls[2].args), (&vec!["promote".into()], &vec!["up".into()]));
+        assert_eq!(calls[2].limited(true, 7).args, ["up"]);
+        // What the promote started of them is not asked for the event.
+        let started: Vec<Hook> = calls.iter().map(|call| call.hook.clone()).collect();
+        let down = [script("notify-backup", "down")];
+        let calls = plan(HookEvent::Demote, &all, &facts(), Some(&started), &down);
+        assert_eq!(names(&calls), ["notify-backup", "20-b", "10-a"]);
+        let calls = plan(HookEvent::Reassert, &all, &facts(), Some(&started), &[]);
         assert_eq!(names(&calls), ["10-a", "20-b"]);
     }
 
     #[test]
     fn nothing_is_demoted_when_nothing_started() {
-        assert!(plan(HookEvent::Demote, &hooks(&["10-a"]), &facts(), Some(&[])).is_empty());
+        assert!(plan(HookEvent::Demote, &hooks(&["10-a"]), &facts(), Some(&[]), &[]).is_empty());
     }
 
     #[test]
     fn environment_and_document_say_the_same() {
-        let call = &plan(HookEvent::Promote, &hooks(&["10-a"]), &facts(), None)[0];
+        let call = &plan(HookEvent::Promote, &hooks(&["10-a"]), &facts(), None, &[])[0];
         assert_eq!(call.args, ["promote"]);
         assert_eq!(value(call, "BOSS_STATE"), "MASTER");
         assert_eq!(value(call, "BOSS_EPOCH"), "7");
@@ -345,7 +374,7 @@ mod tests {
 
     #[test]
     fn a_call_learns_at_its_start_that_it_has_become_urgent() {
-        let planned = &plan(HookEvent::Demote, &hooks(&["10-a"]), &facts(), None)[0];
+        let planned = &plan(HookEvent::Demote, &hooks(&["10-a"]), &facts(), None, &[])[0];
         let call = planned.limited(true, 350);
         assert_eq!(value(&call, "BOSS_URGENT"), "1");
         assert_eq!(value(&call, "BOSS_DEADLINE_MS"), "350");
@@ -355,7 +384,7 @@ mod tests {
     #[test]
     fn no_reason_that_somebody_gives_can_keep_a_hook_from_starting() {
         let facts = Facts { reason: format!("a\0b\n{}", "ü".repeat(200_000)), ..facts() };
-        let call = &plan(HookEvent::Demote, &hooks(&["10-a"]), &facts, None)[0];
+        let call = &plan(HookEvent::Demote, &hooks(&["10-a"]), &facts, None, &[])[0];
         let reason = value(call, "BOSS_REASON");
         assert!(reason.starts_with("a b ü") && reason.len() <= MAX_VALUE);
     }

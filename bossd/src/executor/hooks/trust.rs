@@ -24,6 +24,8 @@ pub enum Distrust {
     Unseen { path: PathBuf, asked: PathBuf, error: String },
     #[error("{} leads through more than {MAX_LINKS} symbolic links; name the file itself", path.display())]
     Links { path: PathBuf },
+    #[error("{} is not executable; chmod +x {}", path.display(), path.display())]
+    NotExecutable { path: PathBuf },
 }
 
 /// Only root, and the user that we run as, could have changed what stands behind `path`.

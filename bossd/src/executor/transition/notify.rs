@@ -86,7 +86,17 @@ impl Transitions {
     ) {
         let transition = facts.transition.clone();
         let calls: Vec<Call> = match self.trusted_hooks() {
-            Ok(hooks) => plan(event, &hooks, facts, started),
+            Ok(hooks) => {
+                let notified = match event {
+                    HookEvent::Follow | HookEvent::Stop => {
+                        let notified = self.to_notify(facts.state, facts.priority);
+                        self.notified = Some(facts.state);
+                        notified
+                    }
+                    HookEvent::Promote | HookEvent::Demote | HookEvent::Reassert => Vec::new(),
+                };
+                plan(event, &hooks, facts, started, &notified)
+            }
             Err(problem) => {
                 error!(transition, "{problem}: {} hooks do not run", event.as_str());
                 Vec::new()

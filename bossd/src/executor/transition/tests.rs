@@ -307,3 +307,88 @@ fn a_demote_ends_a_running_reassert() {
         assert_eq!(queue.bench.lines("log"), ["promote 10-a", "reassert 10-a", "demote 10-a"]);
     });
 }
+
+/// The shape of the general script that keepalived's own manual and monitoring plugins use: four
+/// arguments, a state file that somebody reads, an unknown state is an error.
+const GENERAL: &str = r#"
+kind=$1 name=$2 state=$3 priority=$4
+case "$state" in
+MASTER | BACKUP | FAULT) echo "$kind $name is in $state state, $priority" >>@/log ;;
+*) echo "unknown state $state" >>@/log; exit 1 ;;
+esac"#;
+/// The shape that many how-tos use: one script, called with a word for each state.
+const WORDS: &str = r#"
+case "$1" in
+master | backup | fault) echo "changed to be $1, $# words" >>@/log ;;
+*) echo "usage: $0 master|backup|fault" >&2; exit 1 ;;
+esac"#;
+
+fn keepalived() -> Bench {
+    let mut bench = Bench::new();
+    bench.hook("10-a", NOTE);
+    // Not hooks themselves: they are not executable in hooks.d but named in the file.
+    bench.hook(".notify.sh", GENERAL);
+    bench.hook(".words.sh", WORDS);
+    bench.configure(
+        "[keepalived]\ninstance = \"VI_1\"\nnotify = \"@/hooks.d/.notify.sh\"\n\
+         notify-master = \"@/hooks.d/.words.sh master\"\n\
+         notify-backup = \"@/hooks.d/.words.sh backup\"\n",
+    );
+    bench
+}
+
+#[test]
+fn scripts_written_for_keepalived_are_told_of_each_change_once_and_in_its_order() {
+    run(async {
+        let mut queue = Queue::new(keepalived());
+        queue.follow("beta");
+        assert!(matches!(queue.next().await, Some(Outcome::Notified)));
+        queue.permit(3);
+        assert!(matches!(queue.next().await, Some(Outcome::Promoted { success: true })));
+        queue.demote(3, LONG, false);
+        assert!(matches!(queue.next().await, Some(Outcome::Demoted { success: true })));
+        queue.machine.borrow_mut().handle_promoted(clock::now(), true);
+        queue.machine.borrow_mut().handle_revoke(clock::now(), Epoch(3));
+        queue.machine.borrow_mut().handle_demoted(clock::now(), true);
+        queue.follow("gamma");
+        assert!(matches!(queue.next().await, Some(Outcome::Notified)));
+        queue.transitions.stop();
+        assert!(matches!(queue.next().await, Some(Outcome::Stopped)));
+        let told = [
+            "follow 10-a",
+            "changed to be backup, 1 words",
+            "INSTANCE VI_1 is in BACKUP state, 100",
+            "promote 10-a",
+            "changed to be master, 1 words",
+            "INSTANCE VI_1 is in MASTER state, 100",
+            "changed to be backup, 1 words",
+            "INSTANCE VI_1 is in BACKUP state, 100",
+            "demote 10-a",
+            // It is BACKUP already.
+            "follow 10-a",
+            "stop 10-a",
+            "unknown state STOP",
+        ];
+        assert_eq!(queue.bench.lines("log"), told);
+    });
+}
+
+#[test]
+fn a_script_for_keepalived_that_fails_fails_the_promote_and_is_told_again_when_a_demote_failed() {
+    run(async {
+        let bench = keepalived();
+        bench.hook(".notify.sh", "echo \"$3\" >>@/log; [ ! -e @/broken-$3 ]");
+        bench.touch("broken-MASTER");
+        bench.touch("broken-BACKUP");
+        let mut queue = Queue::new(bench);
+        queue.permit(3);
+        assert!(matches!(queue.next().await, Some(Outcome::Promoted { success: false })));
+        queue.demote(3, LONG, false);
+        assert!(matches!(queue.next().await, Some(Outcome::Demoted { success: false })));
+        std::fs::remove_file(queue.bench.path("broken-BACKUP")).expect("there");
+        queue.demote(3, LONG, true);
+        assert!(matches!(queue.next().await, Some(Outcome::Demoted { success: true })));
+        let told = queue.bench.lines("log").into_iter().filter(|line| !line.contains(' '));
+        assert_eq!(told.collect::<Vec<_>>(), ["MASTER", "BACKUP", "BACKUP"]);
+    });
+}

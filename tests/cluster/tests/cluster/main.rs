@@ -12,6 +12,7 @@ mod failback;
 mod hooks;
 mod hooks_under_fire;
 mod identity;
+mod keepalived;
 mod network;
 mod pause;
 mod playground;
@@ -20,6 +21,7 @@ mod reassert;
 mod restarts;
 mod state;
 mod steps;
+mod surface;
 mod witness;
 
 use bossctl::playground::cluster::{Hook, HookContent, Plan};

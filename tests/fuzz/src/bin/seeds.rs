@@ -211,6 +211,10 @@ fn channels() -> Vec<Vec<u8>> {
         ToExecutor::Reassert { epoch: 9, facts },
         ToExecutor::Status("boss".to_owned()),
         ToExecutor::Left,
+        ToExecutor::Known {
+            boss: Some(("alpha".to_owned(), "10.0.0.1:26770".to_owned(), 9)),
+            until: until.into(),
+        },
     ];
     let epoch = Epoch(9);
     let words = [

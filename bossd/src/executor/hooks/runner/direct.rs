@@ -70,7 +70,7 @@ impl Direct {
 
 fn start(call: &Call) -> std::io::Result<Child> {
     Command::new(&call.hook.path)
-        .args(call.args)
+        .args(&call.args)
         .env_clear()
         .envs(call.env.iter().map(|(name, value)| (name, value)))
         .current_dir("/")
