@@ -236,7 +236,7 @@ fn of_another_node_only_what_is_known_here_is_told() {
     assert!(found.grounds.iter().all(|ground| ground.about != About::Preference));
 
     let mut picture = beta_leads(None);
-    picture.snapshot.peers[0].facts = Some(Facts { ready: false, disk_ok: true });
+    picture.snapshot.peers[0].facts = Some(Facts { ready: false, ..Facts::default() });
     let found = of(&picture, "alpha");
     expect(&found, About::Eligibility, "W5", Some(false), "its hooks are not in order");
 }
