@@ -58,12 +58,17 @@ impl Alarm {
 
     /// Fires when BOOTTIME reaches `moment.boot`; at once when that has passed.
     pub fn set(&self, moment: Moment) -> io::Result<()> {
+        let timer = &self.timer.get_ref().0;
         // Zero would disarm the timer.
-        let at = std::time::Duration::from_nanos(moment.boot.max(1));
-        self.timer.get_ref().0.set(
-            Expiration::OneShot(TimeSpec::from_duration(at)),
-            TimerSetTimeFlags::TFD_TIMER_ABSTIME,
-        )?;
+        let once = |ns: u64| {
+            Expiration::OneShot(TimeSpec::from_duration(std::time::Duration::from_nanos(ns.max(1))))
+        };
+        if timer.set(once(moment.boot), TimerSetTimeFlags::TFD_TIMER_ABSTIME).is_err() {
+            // The kernel takes any moment, what stands before it may not: libfaketime shifts it by
+            // the days that it adds to the wall clock. By the time that is left, then.
+            let left = moment.boot.saturating_sub(now().boot);
+            timer.set(once(left), TimerSetTimeFlags::empty())?;
+        }
         Ok(())
     }
 

@@ -55,8 +55,12 @@ impl Bench {
     }
 
     fn clean_up(&self) -> u8 {
+        self.bossd(&["--clean-up"])
+    }
+
+    fn bossd(&self, arguments: &[&str]) -> u8 {
         let mut command = Command::new(env!("CARGO_BIN_EXE_bossd"));
-        command.arg("--clean-up").arg("--config").arg(self.path("cluster.toml"));
+        command.args(arguments).arg("--config").arg(self.path("cluster.toml"));
         let status = command.stdin(Stdio::null()).status().unwrap();
         u8::try_from(status.code().expect("not killed")).unwrap()
     }
@@ -64,6 +68,18 @@ impl Bench {
     fn log(&self) -> String {
         fs::read_to_string(self.path("log")).unwrap_or_default()
     }
+}
+
+#[test]
+fn a_daemon_that_cannot_start_lets_go_of_what_a_run_before_it_left() {
+    // There is no certificate, as there would be one that has expired.
+    let bench = Bench::new(0, "").acted();
+    assert_eq!(bench.bossd(&[]), sysexits::CONFIG);
+    assert_eq!(bench.log(), "demote\n");
+    assert_eq!(bench.marker().read(), Marker::Idle { epoch: Epoch(7) });
+    // And does nothing where nothing was left.
+    assert_eq!(bench.bossd(&[]), sysexits::CONFIG);
+    assert_eq!(bench.log(), "demote\n");
 }
 
 #[test]

@@ -132,6 +132,7 @@ impl Node {
         self.hard.term = term;
         self.hard.voted_for = Some(self.me.clone());
         self.term_generation = self.outbox.changed();
+        self.campaign.count_vote(&kind);
         let version = self.hard.state.version;
         self.standing = Standing::Candidate(Candidate {
             kind: kind.clone(),
@@ -186,7 +187,8 @@ impl Node {
             let attempt = self.hard.state.timing.attempt_on(candidate.begun.elapsed(now));
             // The voters' disks may be slower still.
             let alike = self.sabotage.is(Mutant::C2VotesAlike);
-            let doubled = if alike { 0 } else { self.campaign.lost_votes.min(MOST_DOUBLINGS) };
+            let before = self.campaign.votes.saturating_sub(1);
+            let doubled = if alike { 0 } else { before.min(MOST_DOUBLINGS) };
             let patience = match candidate.kind {
                 // As long as the one that hands over waits; nobody else asks meanwhile.
                 VoteKind::Handover { .. } => self.hard.state.timing.lease.times(2),
@@ -215,7 +217,6 @@ impl Node {
                 let refusals: Vec<_> = candidate.refusals.clone().into_iter().collect();
                 let term = self.hard.term;
                 self.note(Note::AttemptFailed { term, pre_vote: false, refusals });
-                self.campaign.lost_votes = self.campaign.lost_votes.saturating_add(1);
                 self.attempt_failed(now, now);
             }
         }

@@ -111,7 +111,7 @@ impl Node {
             self.campaign.failures = self.campaign.failures.min(1);
             self.campaign.jitter = self.campaign.jitter.min(Span::from_nanos(1));
         }
-        self.campaign.lost_votes = self.campaign.lost_votes.min(MOST_FAILURES);
+        self.campaign.votes = self.campaign.votes.min(MOST_FAILURES + 1);
         self.campaign.without_lease = self.campaign.without_lease.min(MOST_FAILURES);
         let attempt = std::mem::replace(&mut self.campaign.attempt, 1);
         for trial in self.trials.values_mut() {
@@ -283,7 +283,7 @@ impl Campaign {
     fn shift(&mut self, passed: Passed) {
         let Self {
             failures: _,
-            lost_votes: _,
+            votes: _,
             jitter: _,
             not_before,
             attempt: _,

@@ -8,7 +8,7 @@ use crate::candidate::PreCandidate;
 use crate::cluster_state::ClusterState;
 use crate::id::{Epoch, Term, Version};
 use crate::lease::Promise;
-use crate::message::{Envelope, Facts, Message};
+use crate::message::{Envelope, Facts, Message, VoteKind};
 use crate::moment::{Moment, Span};
 use crate::mutant::Mutant;
 use crate::node::{Node, Standing};
@@ -20,8 +20,8 @@ use crate::ready::{Act, Reason};
 pub(crate) struct Campaign {
     /// Attempts that failed since the last promise.
     pub failures: u32,
-    /// C2: votes that were not won since this node last held a lease.
-    pub lost_votes: u32,
+    /// C2: votes that this node gave, to itself as well, since it last saw a boss or held a lease.
+    pub votes: u32,
     /// Drawn anew for each attempt from the second on.
     pub jitter: Span,
     /// Not before BOTH clocks have reached this.
@@ -36,8 +36,16 @@ pub(crate) struct Campaign {
     pub no_lease_until: Moment,
 }
 
+impl Campaign {
+    pub(crate) fn count_vote(&mut self, kind: &VoteKind) {
+        if *kind == VoteKind::Normal {
+            self.votes = self.votes.saturating_add(1);
+        }
+    }
+}
+
 /// How often the waits may double.
-const MOST_DOUBLINGS: u32 = 3;
+pub(crate) const MOST_DOUBLINGS: u32 = 3;
 
 impl Node {
     /// A1: a heartbeat of a term that is not below mine makes a promise; then the reply.
@@ -53,6 +61,7 @@ impl Node {
         if let Some((Phase::Boss, epoch)) = boss
             && accepted
         {
+            self.campaign.votes = 0;
             self.follow(env, epoch);
         }
         // What promises nothing (V5, V7) earns no lease either.
@@ -255,7 +264,7 @@ impl Node {
         self.leader = None;
         if self.sabotage.is(Mutant::P1SkipsPreVote) {
             let term = self.proposed_term();
-            self.start_vote(now, term, crate::message::VoteKind::Normal);
+            self.start_vote(now, term, VoteKind::Normal);
             return;
         }
         self.start_pre_vote(now);

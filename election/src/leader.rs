@@ -219,7 +219,7 @@ impl Node {
         let lease = Lease { until: longer };
         leader.lease = Some(lease);
         self.campaign.without_lease = 0;
-        self.campaign.lost_votes = 0;
+        self.campaign.votes = 0;
         if !leader.released {
             self.own_lease = Some(lease);
             if self.phase == Phase::Demoting && self.sabotage.is(Mutant::X3StopsExtending) {

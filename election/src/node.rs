@@ -141,7 +141,7 @@ impl Node {
             hold_off_ends: BTreeMap::new(),
             campaign: Campaign {
                 failures: 0,
-                lost_votes: 0,
+                votes: 0,
                 jitter: Span::ZERO,
                 not_before: now,
                 // An answer to an attempt of an earlier life must not fit one of this life.

@@ -2,6 +2,7 @@
 //! that end or pass by a promise (V4 to V7), and what a grant changes.
 
 use crate::cluster_state::Claim;
+use crate::follower::MOST_DOUBLINGS;
 use crate::hard_state::HardState;
 use crate::id::{Incarnation, NodeId, Term, Version};
 use crate::message::{Envelope, Message, Refusal, VoteKind};
@@ -103,6 +104,7 @@ impl Node {
             self.hard.term = env.term;
             self.hard.voted_for = Some(env.from.clone());
             self.term_generation = self.outbox.changed();
+            self.campaign.count_vote(kind);
         }
         if self.sabotage.is(Mutant::V6ClearsPromise) && *kind == VoteKind::Refresh {
             self.promise.until = now;
@@ -115,13 +117,16 @@ impl Node {
         self.note(Note::Voted { candidate: env.from.clone(), term: env.term, ground });
     }
 
-    /// A vote has just left: the winner has one attempt's time for its first heartbeat.
+    /// A vote has just left: the winner has one attempt's time for its first heartbeat, and twice as
+    /// much after each vote that made no boss: the others, whose votes it needs, may be slower.
     pub(crate) fn leave_winner_time(&mut self, now: Moment, before: &HardState) {
         let HardState { term, voted_for, .. } = &self.durable;
         let voted = (*term, voted_for) != (before.term, &before.voted_for)
             && voted_for.as_ref().is_some_and(|candidate| *candidate != self.me);
         if voted {
-            let patience = now.plus(self.hard.state.timing.attempt());
+            let doubled = self.campaign.votes.saturating_sub(1).min(MOST_DOUBLINGS);
+            let doubled = if self.sabotage.is(Mutant::C2VotesAlike) { 0 } else { doubled };
+            let patience = now.plus(self.hard.state.timing.attempt().times(1 << doubled));
             self.campaign.not_before = self.campaign.not_before.latest(patience);
         }
     }

@@ -121,13 +121,27 @@ impl StartError {
 
 /// Runs the daemon until it is told to stop. The exit status.
 pub fn run(config: &Path) -> u8 {
-    finish(prepare(config, false).and_then(|environment| {
-        block_on(async {
-            let signals = signals().map_err(system("catching signals"))?;
-            let daemon = daemon(environment).await?;
-            Ok(daemon.run(signals).await)
-        })
-    }))
+    finish(prepare(config, false).map_or_else(
+        |error| Err(let_go_before(error, config)),
+        |environment| {
+            block_on(async {
+                let signals = signals().map_err(system("catching signals"))?;
+                let daemon = daemon(environment).await?;
+                Ok(daemon.run(signals).await)
+            })
+        },
+    ))
+}
+
+/// X5: who cannot start, its certificate expired, say, still lets go of what a run before it left.
+fn let_go_before(error: StartError, config: &Path) -> StartError {
+    if !matches!(error, StartError::Config(_) | StartError::Running(_)) {
+        let status = clean_up(config);
+        if status != sysexits::OK {
+            eprintln!("bossd: letting go of what was left ended with status {status}");
+        }
+    }
+    error
 }
 
 /// Lets go of what an executor that ended may have left standing. The exit status.

@@ -1,67 +1,54 @@
-//! The wall clock of one host, stepped: libfaketime stands between bossd and the system there and
-//! adds what a file says to the time of day. The clocks that count from the boot, by which leases
-//! are held, are left alone, as a step of the real clock would leave them.
+//! The wall clock of one host, stepped: a small library (`wall_clock.c`) stands between bossd and the
+//! system there and adds what a file says to the time of day. The clocks that count from the boot, by
+//! which leases are held, are left alone, and so is every timer, as a step of the real clock would
+//! leave them. (libfaketime shifts the timers of every clock: one that is armed for a moment in days
+//! is no test of a step.)
 
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-/// The library, where it is installed.
-pub(crate) fn library() -> Result<PathBuf, String> {
-    let below = |dir: &Path| fs::read_dir(dir).into_iter().flatten().flatten().map(|it| it.path());
-    let directories = below(Path::new("/usr/lib")).chain([PathBuf::from("/usr/lib")]);
-    let mut candidates = directories.map(|dir| dir.join("faketime/libfaketimeMT.so.1"));
-    candidates
-        .find(|candidate| candidate.is_file())
-        .ok_or_else(|| "there is no libfaketime (package faketime)".to_owned())
-}
-
 /// What stands before the command of a program whose clock is to be stepped.
-pub(crate) fn launcher(library: &Path, step: &Step) -> Vec<OsString> {
+pub(crate) fn launcher(step: &Step) -> Vec<OsString> {
     let pair = |name: &str, value: &Path| {
         let mut pair = OsString::from(name);
         pair.push("=");
         pair.push(value);
         pair
     };
-    vec![
-        "env".into(),
-        pair("LD_PRELOAD", library),
-        pair("FAKETIME_TIMESTAMP_FILE", &step.file),
-        "FAKETIME_NO_CACHE=1".into(),
-        "FAKETIME_DONT_FAKE_MONOTONIC=1".into(),
-        // Waits are for a time that passes, not for one that is shown.
-        "FAKETIME_DONT_RESET=1".into(),
-    ]
+    let library = Path::new(concat!(env!("OUT_DIR"), "/wall_clock.so"));
+    vec!["env".into(), pair("LD_PRELOAD", library), pair("BOSS_TEST_WALL_CLOCK", &step.path)]
 }
 
 /// How wrong the clock is; the file is gone when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Step {
-    /// What the library reads.
-    pub(crate) file: PathBuf,
+    /// What the library reads, whenever somebody asks for the time.
+    path: PathBuf,
+    file: File,
 }
 
 impl Step {
     /// A clock that is right, by a file of this name among the temporary ones.
     pub(crate) fn none(name: &str) -> Self {
-        let step = Self { file: std::env::temp_dir().join(name) };
+        let path = std::env::temp_dir().join(name);
+        let file = OpenOptions::new().create(true).truncate(true).write(true).open(&path);
+        let step = Self { path, file: file.expect("a temporary file") };
         step.set(0);
         step
     }
 
     /// In seconds.
     pub(crate) fn set(&self, seconds: i64) {
-        // Renamed into its place: the library never reads half of it.
-        let new = self.file.with_extension("new");
-        fs::write(&new, format!("{seconds:+}s\n")).expect("a temporary file");
-        fs::rename(&new, &self.file).expect("a temporary file");
+        // Eight bytes of one page: whoever reads them sees the old ones or the new ones.
+        self.file.write_all_at(&seconds.to_ne_bytes(), 0).expect("a temporary file");
     }
 }
 
 impl Drop for Step {
     fn drop(&mut self) {
         // What cannot be removed now is swept away by the next test.
-        drop(fs::remove_file(&self.file));
+        drop(fs::remove_file(&self.path));
     }
 }

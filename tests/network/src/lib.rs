@@ -4,8 +4,7 @@
 //! breaks it for as long as it is told to. Whether there were ever two at once is judged twice: by
 //! what the hooks wrote (`harness::judge`) and by the address that they hand on.
 //!
-//! It needs root, iproute2 and nftables, and for the stepped clock libfaketime; [`obstacle`] says
-//! what is missing.
+//! It needs root, iproute2 and nftables; [`obstacle`] says what is missing.
 #![forbid(unsafe_code)]
 
 mod bounds;

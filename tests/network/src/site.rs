@@ -66,10 +66,7 @@ pub fn obstacle() -> Option<String> {
             return Some(format!("{error} (package {package})"));
         }
     }
-    if let Err(error) = Lan::new(1) {
-        return Some(error);
-    }
-    clock_step::library().err()
+    Lan::new(1).err()
 }
 
 /// Voters with profile `lan`, whose hooks are the witness, the shared address and a gate.
@@ -308,7 +305,7 @@ fn place(lan: &Lan, host: usize, step: Option<&(usize, Step)>) -> Place {
     let enter = ["ip", "netns", "exec", lan.host(host).name()];
     let mut launcher: Vec<OsString> = enter.map(OsString::from).to_vec();
     if let Some((_, step)) = step {
-        launcher.extend(clock_step::launcher(&done(clock_step::library()), step));
+        launcher.extend(clock_step::launcher(step));
     }
     Place { address: listen(host), launcher }
 }
