@@ -42,7 +42,8 @@ fn build() -> PathBuf {
     for (variable, _) in std::env::vars_os() {
         // What cargo tells a test about its package makes build scripts run again.
         let name = variable.to_string_lossy();
-        if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
+        let own = name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+        if own || name == "OUT_DIR" {
             cargo.env_remove(&variable);
         }
     }
