@@ -71,17 +71,21 @@ impl Node {
         let timing = &self.hard.state.timing;
         let quiet = !self.outbox.is_outstanding() && self.facts.disk_ok;
         let fresh = lease.left(now) >= timing.lease.minus(timing.heartbeat.times(2));
-        let refreshes = leader.higher_term.is_some() && !leader.released && fresh && quiet;
-        let renews = leader.released
+        let spent = leader.released
             && leader.handover.is_none()
-            && quiet
-            && self.is_committed()
             && self.phase == Phase::Idle
             && self.runner.is_idle()
-            && self.hard.state.paused.is_none()
-            && self.ineligible(&self.me, now).is_none()
             && self.own_claim().is_none()
             && !self.leaving;
+        // Who cannot renew (a witness, a pause) must still reach who is in a higher term: nobody else
+        // may be there to become boss.
+        let refreshes =
+            leader.higher_term.is_some() && (!leader.released || spent) && fresh && quiet;
+        let renews = spent
+            && quiet
+            && self.is_committed()
+            && self.hard.state.paused.is_none()
+            && self.ineligible(&self.me, now).is_none();
         let refreshes = refreshes && !self.sabotage.is(Mutant::R1NeverRefreshes);
         let renews = renews && !self.sabotage.is(Mutant::R2NeverRenews);
         if refreshes || renews {
