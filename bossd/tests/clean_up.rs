@@ -59,8 +59,16 @@ impl Bench {
     }
 
     fn bossd(&self, arguments: &[&str]) -> u8 {
+        Self::status(&mut self.command(arguments))
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_bossd"));
         command.args(arguments).arg("--config").arg(self.path("cluster.toml"));
+        command
+    }
+
+    fn status(command: &mut Command) -> u8 {
         let status = command.stdin(Stdio::null()).status().unwrap();
         u8::try_from(status.code().expect("not killed")).unwrap()
     }
@@ -80,6 +88,37 @@ fn a_daemon_that_cannot_start_lets_go_of_what_a_run_before_it_left() {
     // And does nothing where nothing was left.
     assert_eq!(bench.bossd(&[]), sysexits::CONFIG);
     assert_eq!(bench.log(), "demote\n");
+}
+
+/// A library between bossd and the system that takes no moment for a timer, as libfaketime does when
+/// it has added days to it. What is left standing then is two bosses.
+const NO_MOMENTS: &str = r"
+#define _GNU_SOURCE
+#include <errno.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+int timerfd_settime(int timer, int flags, const struct itimerspec *at, struct itimerspec *old) {
+    if (flags & TFD_TIMER_ABSTIME) {
+        errno = EINVAL;
+        return -1;
+    }
+    return (int)syscall(SYS_timerfd_settime, timer, flags, at, old);
+}
+";
+
+#[test]
+fn a_timer_that_takes_no_moment_is_set_by_the_time_that_is_left() {
+    let bench = Bench::new(0, "").acted();
+    let (source, library) = (bench.path("moments.c"), bench.path("moments.so"));
+    fs::write(&source, NO_MOMENTS).unwrap();
+    let mut compiler = Command::new(std::env::var_os("CC").unwrap_or_else(|| "cc".into()));
+    compiler.args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&source);
+    assert!(compiler.status().unwrap().success(), "a C compiler");
+    let mut command = bench.command(&["--clean-up"]);
+    assert_eq!(Bench::status(command.env("LD_PRELOAD", library)), sysexits::OK);
+    assert_eq!(bench.log(), "demote\n");
+    assert_eq!(bench.marker().read(), Marker::Idle { epoch: Epoch(7) });
 }
 
 #[test]

@@ -122,7 +122,6 @@ impl Daemon {
 
     /// Runs until told to stop. The exit status.
     pub async fn run(mut self, mut signals: mpsc::UnboundedReceiver<Signal>) -> u8 {
-        let mut timerless = false;
         loop {
             if let Err(error) = self.carry_out_orders() {
                 error!("{}: {error}: cannot record what stands", self.marker.path().display());
@@ -136,13 +135,9 @@ impl Daemon {
                 return status;
             }
             self.tell_state();
-            // What stands must not be left to itself: without a timer the time is looked at all the
-            // time.
-            let timer = self.alarm.set(self.wake());
-            if let Err(error) = &timer
-                && !std::mem::replace(&mut timerless, true)
-            {
-                error!("timerfd: {error}: looking at the clock every {WITHOUT_TIMER:?} instead");
+            if let Err(error) = self.alarm.set(self.wake()) {
+                error!("timerfd: {error}: nobody could say when the permit is over");
+                return sysexits::SYSTEM;
             }
             let event = tokio::select! {
                 // The elector last: one that talks without end keeps nothing else from its turn.
@@ -151,7 +146,6 @@ impl Daemon {
                 status = next_status(&mut self.reaping) => Event::Reaped(status),
                 Some(signal) = signals.recv() => Event::Signal(signal),
                 _ = self.alarm.fired() => Event::Time,
-                () = tokio::time::sleep(WITHOUT_TIMER), if timer.is_err() => Event::Time,
                 message = next_message(&mut self.elector) => Event::Elector(message),
             };
             self.handle(event);
@@ -437,8 +431,6 @@ impl Daemon {
 const SILENCE: Span = Span::from_secs(10);
 /// Nothing waits longer than this, so that a clock that jumps is noticed.
 const IDLE: Span = Span::from_secs(1);
-/// How often the clocks are read when there is no timer to wait for.
-const WITHOUT_TIMER: std::time::Duration = std::time::Duration::from_millis(2);
 
 /// Pending for ever without an elector.
 async fn next_message(elector: &mut Option<Elector>) -> Option<ToExecutor> {

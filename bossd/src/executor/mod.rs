@@ -121,16 +121,14 @@ impl StartError {
 
 /// Runs the daemon until it is told to stop. The exit status.
 pub fn run(config: &Path) -> u8 {
-    finish(prepare(config, false).map_or_else(
-        |error| Err(let_go_before(error, config)),
-        |environment| {
-            block_on(async {
-                let signals = signals().map_err(system("catching signals"))?;
-                let daemon = daemon(environment).await?;
-                Ok(daemon.run(signals).await)
-            })
-        },
-    ))
+    let started = prepare(config, false).and_then(|environment| {
+        block_on(async {
+            let signals = signals().map_err(system("catching signals"))?;
+            let daemon = daemon(environment).await?;
+            Ok(daemon.run(signals).await)
+        })
+    });
+    finish(started.map_err(|error| let_go_before(error, config)))
 }
 
 /// X5: who cannot start, its certificate expired, say, still lets go of what a run before it left.
