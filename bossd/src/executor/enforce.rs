@@ -2,6 +2,7 @@
 //! orders are carried out in order. The loop never waits for a hook: hooks run in a task of their
 //! own and report; the timer is the permit.
 
+mod orders;
 mod stop;
 mod tell;
 
@@ -9,9 +10,9 @@ use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
 
-use election::{Epoch, Executor, Marker, Moment, Order, Span};
+use election::{Epoch, Executor, Moment, Span};
 use tokio::sync::{mpsc, oneshot};
-use tracing::{debug, error, warn};
+use tracing::{error, warn};
 
 use stop::Stopping;
 
@@ -20,7 +21,7 @@ use super::readiness::Readiness;
 use super::state_json::{KnownBoss, StateJson};
 use super::supervise::{Elector, Restart, Restarts};
 use super::transition::{Outcome, Transitions};
-use super::{Began, Environment, escalate};
+use super::{Began, Environment};
 use crate::clock::{self, Alarm};
 use crate::ipc::{ToElector, ToExecutor};
 use crate::sysexits;
@@ -301,74 +302,6 @@ impl Daemon {
                 }
             }
             Some(Outcome::Notified) | None => {}
-        }
-    }
-
-    /// Carries the machine's orders out, in order; what starts a task does not wait for it.
-    fn carry_out_orders(&mut self) -> io::Result<()> {
-        let mut skipped_promote = false;
-        loop {
-            let order = self.machine.borrow_mut().next_order();
-            let Some(order) = order else { return Ok(()) };
-            match order {
-                Order::MarkActing(permit) => {
-                    if let Err(error) = self.marker.write_acting(permit) {
-                        // Without the record there must be no effect: the promote has failed.
-                        error!("{}: {error}: not promoting", self.marker.path().display());
-                        skipped_promote = true;
-                    }
-                    // It may have got there all the same.
-                    self.recorded =
-                        !matches!(self.marker.read(), Marker::Idle { .. } | Marker::Missing);
-                }
-                Order::Promote { .. } if skipped_promote => {
-                    self.transitions.nothing_started();
-                    self.machine.borrow_mut().handle_promoted(clock::now(), false);
-                }
-                Order::Promote { epoch } => self.transitions.promote(epoch),
-                Order::Demote { epoch, limit, urgent } => {
-                    self.transitions.demote(epoch, limit, urgent);
-                }
-                Order::Escalate { epoch, limit } => {
-                    let how = self.environment.config.hooks.on_fence_failure.clone();
-                    let facts = self.transitions.facts_of_demote(epoch);
-                    let done = self.transitions.outcome_sender();
-                    let spared = self.environment.spared.clone();
-                    tokio::task::spawn_local(escalate::run(how, facts, limit, spared, done));
-                }
-                Order::MarkIdle { epoch } => self.mark_idle(epoch)?,
-                Order::Say(word) => self.tell(ToElector::Word(word.into())),
-                Order::Alarm(alarm) => {
-                    error!("{alarm}");
-                    self.alarmed = true;
-                    self.tell(ToElector::Alarm(Some(alarm.to_string())));
-                }
-                Order::Idle { last } => {
-                    debug!("nothing of this node is active, last epoch {last}");
-                    if std::mem::take(&mut self.alarmed) {
-                        self.tell(ToElector::Alarm(None));
-                    }
-                    self.transitions.start_follow();
-                }
-            }
-        }
-    }
-
-    /// X5. Where "acting" was never recorded the record that stands is as good: who starts from it
-    /// demotes once more because of the claim, which harms nobody.
-    fn mark_idle(&mut self, epoch: Epoch) -> io::Result<()> {
-        // Whoever asks the file must not be told MASTER when another node may be.
-        self.state_json.take_back(clock::now())?;
-        match self.marker.write_idle(epoch) {
-            Err(error) if self.recorded => Err(error),
-            Err(error) => {
-                warn!("{}: {error}: nothing had been promoted", self.marker.path().display());
-                Ok(())
-            }
-            Ok(()) => {
-                self.recorded = false;
-                Ok(())
-            }
         }
     }
 
