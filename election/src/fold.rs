@@ -113,6 +113,10 @@ impl Node {
         }
         self.campaign.votes = self.campaign.votes.min(MOST_FAILURES + 1);
         self.campaign.without_lease = self.campaign.without_lease.min(MOST_FAILURES);
+        forget_when_over(&mut self.campaign.cut_off_until, now);
+        if matches!(self.standing, Standing::Follower) && !self.is_cut_off(now) {
+            self.campaign.answered.clear();
+        }
         let attempt = std::mem::replace(&mut self.campaign.attempt, 1);
         for trial in self.trials.values_mut() {
             forget_when_over(&mut trial.until, now);
@@ -290,9 +294,12 @@ impl Campaign {
             yielded: _,
             without_lease: _,
             no_lease_until,
+            cut_off_until,
+            answered: _,
         } = self;
         earlier(not_before, passed);
         earlier(no_lease_until, passed);
+        earlier(cut_off_until, passed);
     }
 }
 

@@ -1,12 +1,13 @@
 //! What a follower does: accepts a leader (A1), adopts its state (A2), and campaigns when its
 //! promise is over (C1).
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::boss::Phase;
 use crate::candidate::PreCandidate;
 use crate::cluster_state::ClusterState;
-use crate::id::{Epoch, Term, Version};
+use crate::id::{Epoch, NodeId, Term, Version};
 use crate::lease::Promise;
 use crate::message::{Envelope, Facts, Message, VoteKind};
 use crate::moment::{Moment, Span};
@@ -34,6 +35,10 @@ pub(crate) struct Campaign {
     pub without_lease: u32,
     /// L2: held off until then, whoever else leads meanwhile and asks it to take over.
     pub no_lease_until: Moment,
+    /// No quorum answered a moment ago: until then no leader hands over to it by preference.
+    pub cut_off_until: Moment,
+    /// Who answered the present attempt, whatever they said.
+    pub answered: BTreeSet<NodeId>,
 }
 
 impl Campaign {
@@ -55,14 +60,16 @@ impl Node {
         env: &Envelope,
         seq: u64,
         promise: Span,
-        boss: Option<(Phase, Epoch)>,
+        (phase, epoch): (Phase, Option<Epoch>),
     ) {
         let accepted = self.accept_leader(now, env, promise);
-        if let Some((Phase::Boss, epoch)) = boss
-            && accepted
-        {
-            self.campaign.votes = 0;
-            self.follow(env, epoch);
+        match (phase, epoch) {
+            (Phase::Boss, Some(epoch)) if accepted => {
+                self.campaign.votes = 0;
+                self.follow(env, epoch);
+            }
+            (Phase::Waiting, _) if accepted && self.is_cut_off(now) => self.look_for_quorum(now),
+            _ => {}
         }
         // What promises nothing (V5, V7) earns no lease either.
         let promises = accepted && !self.is_released(&env.from, env.incarnation, env.term);
@@ -71,6 +78,7 @@ impl Node {
             version: self.durable.state.version,
             facts: Facts {
                 ready: self.could_take_over(now),
+                cut_off: self.is_cut_off(now),
                 epoch: self.epoch_beyond(env.term),
                 ..self.facts
             },
@@ -135,6 +143,7 @@ impl Node {
             return false;
         }
         self.see_rival(now, env);
+        self.judge_interrupted_campaign(now);
         self.adopt_term(env.term);
         self.standing = Standing::Follower;
         let promise = promise.min(crate::timing::LONGEST_PROMISE);
@@ -282,12 +291,17 @@ impl Node {
 
     /// C1, P1: asks whether an election would succeed.
     fn start_pre_vote(&mut self, now: Moment) {
-        self.campaign.attempt = self.campaign.attempt.wrapping_add(1);
-        let attempt = self.campaign.attempt;
         let proposed = self.proposed_term();
-        let version = self.version();
-        let rank = self.rank(now).unwrap_or_else(|| u32::try_from(self.voters()).unwrap_or(0));
         self.standing = Standing::PreCandidate(PreCandidate::new(self, now, proposed));
+        self.send_pre_vote(now, proposed);
+    }
+
+    /// Asks everybody anew; answers to what was asked before do not count (C2).
+    pub(crate) fn send_pre_vote(&mut self, now: Moment, proposed: Term) {
+        self.campaign.attempt = self.campaign.attempt.wrapping_add(1);
+        self.campaign.answered = BTreeSet::from([self.me.clone()]);
+        let (attempt, version) = (self.campaign.attempt, self.version());
+        let rank = self.rank(now).unwrap_or_else(|| u32::try_from(self.voters()).unwrap_or(0));
         self.send_to_voters(&Message::PreVote { proposed, version, attempt, rank });
     }
 

@@ -210,22 +210,29 @@ impl Node {
         }
     }
 
-    /// The best node that could take over now; one on trial only when there is no other.
+    /// The best node that could take over now; a doubtful one only when there is no other.
     pub(crate) fn best_successor(&self, now: Moment) -> Option<NodeId> {
         let prefer = &self.hard.state.policy.prefer;
         self.eligible(now)
             .filter(|(node, _)| **node != self.me && self.is_fit(node, now))
             .min_by(|a, b| {
-                let on_trial = self.is_on_trial(a.0, now).cmp(&self.is_on_trial(b.0, now));
-                on_trial.then_with(|| compare(prefer, *a, *b))
+                let doubtful = self.is_doubtful(a.0, now).cmp(&self.is_doubtful(b.0, now));
+                doubtful.then_with(|| compare(prefer, *a, *b))
             })
             .map(|(node, _)| node.clone())
     }
 
-    /// The best successor, if it is preferred to this node and not on trial.
+    /// The best successor, if it is preferred to this node and not doubtful.
     pub(crate) fn better_successor(&self, now: Moment) -> Option<NodeId> {
         let best = self.best_successor(now)?;
-        (self.is_better(&best, &self.me) && !self.is_on_trial(&best, now)).then_some(best)
+        (self.is_better(&best, &self.me) && !self.is_doubtful(&best, now)).then_some(best)
+    }
+
+    /// It would probably reach no quorum: by its own word, or because it was tried in vain.
+    fn is_doubtful(&self, node: &NodeId, now: Moment) -> bool {
+        let Standing::Leader(leader) = &self.standing else { return false };
+        leader.progress.get(node).is_some_and(|progress| progress.facts.cut_off)
+            || self.is_on_trial(node, now)
     }
 
     fn is_on_trial(&self, node: &NodeId, now: Moment) -> bool {

@@ -220,6 +220,7 @@ impl Node {
         leader.lease = Some(lease);
         self.campaign.without_lease = 0;
         self.campaign.votes = 0;
+        self.campaign.cut_off_until = now;
         if !leader.released {
             self.own_lease = Some(lease);
             if self.phase == Phase::Demoting && self.sabotage.is(Mutant::X3StopsExtending) {
@@ -253,6 +254,7 @@ impl Node {
             self.campaign.without_lease = self.campaign.without_lease.saturating_add(1);
             self.campaign.no_lease_until = now.plus(doubled);
         }
+        self.note_cut_off(now);
         self.leave_leadership(reason);
         true
     }

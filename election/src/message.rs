@@ -170,13 +170,15 @@ pub struct Facts {
     pub ready: bool,
     /// Its last durable write succeeded.
     pub disk_ok: bool,
+    /// Its last campaign, or its last lease, ended without the answers of a quorum, a moment ago.
+    pub cut_off: bool,
     /// X4: its executor knows this epoch, which no term of the cluster has reached.
     pub epoch: Option<Epoch>,
 }
 
 impl Default for Facts {
     fn default() -> Self {
-        Self { ready: true, disk_ok: true, epoch: None }
+        Self { ready: true, disk_ok: true, cut_off: false, epoch: None }
     }
 }
 

@@ -213,6 +213,8 @@ mutants! {
     DeafToUnbound,
     /// Preference: a node that could not win is handed over to again and again.
     ForgetsTrials,
+    /// Preference: a node that no quorum answered does not say so.
+    HidesCutOff,
     /// Preference: failback happens although a switchover set `stay`.
     FailbackIgnoresStay,
 }

@@ -2,7 +2,7 @@
 //! [`Node::ready`]. What is the same in each standing lives here: who is listened to (T0,
 //! section 6), terms, eligibility and rank; the rest is in the file of its concern.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::boss::{Phase, Runner};
 use crate::candidate::{Candidate, PreCandidate};
@@ -149,6 +149,8 @@ impl Node {
                 yielded: false,
                 without_lease: 0,
                 no_lease_until: now,
+                cut_off_until: now,
+                answered: BTreeSet::new(),
             },
             trials: BTreeMap::new(),
             // X4, 9.13: an epoch is a term, which this disk may not have seen, if it is another.
@@ -349,8 +351,7 @@ impl Node {
                 self.handle_vote_reply(env, *vote, refusal.as_ref());
             }
             Message::Heartbeat { seq, promise, phase, epoch, .. } => {
-                let boss = epoch.map(|epoch| (*phase, epoch));
-                self.handle_heartbeat(now, env, *seq, *promise, boss);
+                self.handle_heartbeat(now, env, *seq, *promise, (*phase, *epoch));
             }
             Message::HeartbeatReply { seq, version, facts } => {
                 self.handle_heartbeat_reply(now, from, env.term, *seq, *version, *facts);

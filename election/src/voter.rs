@@ -99,6 +99,7 @@ impl Node {
 
     fn grant(&mut self, now: Moment, env: &Envelope, kind: &VoteKind) {
         self.leave_leadership(Reason::HigherTerm);
+        self.judge_interrupted_campaign(now);
         self.standing = Standing::Follower;
         if self.hard.term != env.term || self.hard.voted_for.as_ref() != Some(&env.from) {
             self.hard.term = env.term;

@@ -75,6 +75,7 @@ impl Near {
                 facts: Facts {
                     ready: !draw.rarely(4),
                     disk_ok: !draw.rarely(8),
+                    cut_off: draw.rarely(8),
                     epoch: draw.rarely(8).then(|| Epoch(draw.near(term.0))),
                 },
             },

@@ -1,7 +1,7 @@
 //! A host: its clocks, disk, marker and the two processes; what kills, freezes and restarts them,
 //! and what systemd does about it.
 
-use election::{Epoch, HardState, Incarnation, Kind, Marker, NodeId, fence_reserve};
+use election::{Epoch, HardState, Incarnation, Kind, Marker, Moment, NodeId, fence_reserve};
 
 use crate::clock::Clock;
 use crate::elector::Elector;
@@ -91,6 +91,11 @@ impl Host {
 
     pub(crate) fn elector_lives(&self, life: u64) -> bool {
         self.elector.as_ref().is_some_and(|elector| elector.life == life)
+    }
+
+    /// Whether its elector follows, so that it does not ask for votes.
+    pub(crate) fn follows(&self, now: Moment) -> bool {
+        self.elector.as_ref().is_some_and(|it| it.node.snapshot(now).standing == "follower")
     }
 
     pub(crate) fn executor_lives(&self, life: u64) -> bool {

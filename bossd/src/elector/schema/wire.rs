@@ -89,6 +89,7 @@ struct HeartbeatReply {
     version: VersionDoc,
     ready: bool,
     disk_ok: bool,
+    cut_off: bool,
     epoch: Option<u64>,
 }
 
@@ -177,12 +178,17 @@ pub fn encode(envelope: &Envelope) -> Frame {
             };
             frame(kind::HEARTBEAT, term, message)
         }
-        Message::HeartbeatReply { seq, version, facts: Facts { ready, disk_ok, epoch } } => {
+        Message::HeartbeatReply {
+            seq,
+            version,
+            facts: Facts { ready, disk_ok, cut_off, epoch },
+        } => {
             let message = HeartbeatReply {
                 seq: *seq,
                 version: (*version).into(),
                 ready: *ready,
                 disk_ok: *disk_ok,
+                cut_off: *cut_off,
                 epoch: epoch.map(|epoch| epoch.0),
             };
             frame(kind::HEARTBEAT_REPLY, term, message)
@@ -310,8 +316,8 @@ fn heartbeat(doc: Heartbeat) -> Result<Message, SchemaError> {
 }
 
 fn heartbeat_reply(doc: HeartbeatReply) -> Result<Message, SchemaError> {
-    let HeartbeatReply { seq, version, ready, disk_ok, epoch } = doc;
-    let facts = Facts { ready, disk_ok, epoch: epoch.map(Epoch) };
+    let HeartbeatReply { seq, version, ready, disk_ok, cut_off, epoch } = doc;
+    let facts = Facts { ready, disk_ok, cut_off, epoch: epoch.map(Epoch) };
     Ok(Message::HeartbeatReply { seq, version: version.into(), facts })
 }
 

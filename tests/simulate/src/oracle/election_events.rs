@@ -22,6 +22,7 @@ impl Oracle {
         self.promises.starts(host, here, hard, self.promise);
         self.choice.starts(host);
         self.handovers.starts(host);
+        self.cut_off.forgets(host);
         self.rules.taken(Rule::S1);
     }
 
@@ -68,7 +69,7 @@ impl Oracle {
         }
         if let Some(heard) = heard {
             self.promises.heard(voter, heard);
-            self.count_grounds(&heard, node);
+            self.count_grounds(host, &heard, node);
         }
         self.choice.sees(here, host, node.state(), at);
         let lease = node.unreleased_lease();
@@ -109,8 +110,8 @@ impl Oracle {
         self.take(verdict);
     }
 
-    /// V4 and V6 where the ground did not do; A2.
-    fn count_grounds(&mut self, heard: &promises::Heard<'_>, node: &Node) {
+    /// V4 and V6 where the ground did not do; A2; who answers.
+    fn count_grounds(&mut self, host: HostId, heard: &promises::Heard<'_>, node: &Node) {
         let envelope = heard.envelope;
         match &envelope.message {
             Message::Vote { kind, .. } if node.voted_for() != Some(&envelope.from) => match kind {
@@ -118,6 +119,7 @@ impl Oracle {
                 VoteKind::Refresh => self.rules.refused(Rule::V6),
                 VoteKind::Normal => {}
             },
+            Message::PreVoteReply { .. } => self.cut_off.is_answered(host, heard.from),
             Message::Publish { state } => {
                 self.count(Rule::A2, node.state().version == state.version);
             }
@@ -189,13 +191,22 @@ impl Oracle {
                 let (at, lease) = (hosts[from].clock.read(now), self.lease);
                 self.take(self.stopped.extends(from, at, lease, waited));
             }
-            Message::HeartbeatReply { seq, .. } => self.count(Rule::A1, seq.is_some()),
+            Message::HeartbeatReply { seq, facts, .. } => {
+                self.count(Rule::A1, seq.is_some());
+                if !waited {
+                    let at = hosts[from].clock.read(now);
+                    self.take(self.cut_off.says(from, at, facts.cut_off));
+                }
+            }
             Message::PreVote { proposed, rank, .. } => {
                 self.rules.taken(Rule::C1);
                 if !waited && !self.clocks_jump {
                     let at = hosts[from].clock.read(now);
                     let slots = self.slot.times(u64::from(*rank));
-                    self.take(self.promises.campaigns(from, at, slots));
+                    let verdict = self.promises.campaigns(from, at, slots);
+                    // A follower that was cut off looks whether a quorum answers again.
+                    let looks = verdict.is_err() && hosts[from].follows(at);
+                    self.take(if looks { Ok(()) } else { verdict });
                 }
                 if *proposed > env.term.next() {
                     self.rules.taken(Rule::T0);
@@ -257,10 +268,16 @@ impl Oracle {
                 self.take(verdict);
                 self.promises.leads(host, here.incarnation, at);
                 self.stopped.leads(host);
+                self.cut_off.forgets(host);
                 self.leads(host, *term);
             }
             Note::Refreshed { term, .. } => self.leads(host, *term),
-            Note::SteppedDown { .. } => self.waiting[host] = None,
+            Note::SteppedDown { reason, .. } => {
+                self.waiting[host] = None;
+                if matches!(reason, Reason::LeaseOver | Reason::NoLease) {
+                    self.cut_off.loses(host, at);
+                }
+            }
             Note::Committed { version } => self.commits(now, *version, hosts),
             Note::Demoting { reason: Reason::Failback, .. } => {
                 let stays = |elector: &Elector| elector.node.state().stay;

@@ -6,7 +6,7 @@
 //! 9.2 one_leader    9.7  permit       9.12 after_the_last  9.17 choice
 //! 9.3 one_vote      9.8  leases       9.13 epochs          9.18 hooks
 //! 9.4 never_falls   9.9  promises     9.14 adjacent        9.19 refresh
-//! 9.5 committed     9.10 released     9.15 lives           9.20 liveness, and crate::heal
+//! 9.5 committed     9.10 released     9.15 lives           9.20 liveness, cut_off, and crate::heal
 //! ```
 //!
 //! `intervals` is what several of them are judged by; `events` and `election_events` are what
@@ -18,6 +18,7 @@ mod choice;
 mod claim_none;
 mod claimed;
 mod committed;
+mod cut_off;
 mod durable;
 mod election_events;
 mod epochs;
@@ -60,6 +61,7 @@ pub(crate) struct Oracle {
     refreshes: refresh::Refreshes,
     stopped: liveness::Stopped,
     handovers: liveness::Handovers,
+    cut_off: cut_off::CutOff,
     /// What each leader said last that it waits for, until it promotes.
     waiting: Vec<Option<u8>>,
     /// Of the node whose event this is, before it.
@@ -84,6 +86,7 @@ pub(crate) type Verdict = Result<(), String>;
 impl Oracle {
     pub(crate) fn new(hosts: usize, unborn: &ClusterState, clocks_jump: bool) -> Self {
         let timing = &unborn.timing;
+        let voters = unborn.members.voting().count();
         Self {
             intervals: intervals::Intervals::new(hosts),
             leaders: one_leader::OneLeader::default(),
@@ -101,6 +104,7 @@ impl Oracle {
             refreshes: refresh::Refreshes::new(hosts),
             stopped: liveness::Stopped::new(hosts),
             handovers: liveness::Handovers::new(hosts, timing),
+            cut_off: cut_off::CutOff::new(hosts, voters, timing),
             waiting: vec![None; hosts],
             had_lease: false,
             lease: timing.lease,
@@ -108,7 +112,7 @@ impl Oracle {
             slot: timing.slot,
             margin: timing.promote_margin(),
             demotes: vec![false; hosts],
-            voters: unborn.members.voting().count(),
+            voters,
             clocks_jump,
             violation: None,
             rules: Exercised::default(),
