@@ -63,6 +63,8 @@ pub enum Verb {
     ForceResign(ForceResign),
     /// Have the boss hand over to a node
     Switchover(Switchover),
+    /// Give the cluster the timing, policy and priorities of a file
+    Apply(Apply),
     /// Look at the hooks of a node
     #[command(subcommand)]
     Hooks(Hooks),
@@ -128,6 +130,20 @@ pub struct Assert {
     /// The epoch that a hook got as BOSS_EPOCH
     #[arg(long, value_name = "N")]
     pub epoch: u64,
+}
+
+/// `bossctl apply`.
+#[derive(Debug, clap::Args)]
+pub struct Apply {
+    /// Which file
+    #[arg(default_value = "/etc/boss/cluster.toml")]
+    pub file: PathBuf,
+    /// Only show how the file differs from the cluster
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Print the differences as JSON; needs --dry-run
+    #[arg(long, requires = "dry_run")]
+    pub json: bool,
 }
 
 /// `bossctl hooks`.

@@ -37,6 +37,7 @@ fn dispatch(args: &Args) -> Result<Exit, Failure> {
         Verb::Resign(resign) => verbs::change::resign(&args.daemon(), resign.force, resign.wait),
         Verb::ForceResign(resign) => verbs::change::resign(&args.daemon(), true, resign.wait),
         Verb::Switchover(switchover) => verbs::change::switchover(&args.daemon(), switchover),
+        Verb::Apply(apply) => verbs::apply::apply(&args.daemon(), apply),
         Verb::Hooks(args::Hooks::List(list)) => verbs::tell::hooks(&args.daemon(), list),
         Verb::Hooks(args::Hooks::Run(run)) => verbs::tell::plan(&args.daemon(), run),
         Verb::Config(args::Config::Check(check)) => verbs::config::check(check),

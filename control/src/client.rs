@@ -121,6 +121,16 @@ impl Client {
         self.document(interface::PLAN_HOOKS, &parameters, "plan")
     }
 
+    /// The comparison of a cluster.toml with the cluster, as the daemon sent it.
+    pub fn compare(&mut self, parameters: &interface::Apply) -> Result<Value, ClientError> {
+        self.document(interface::COMPARE, parameters, "comparison")
+    }
+
+    /// Publishes the cluster-wide part of a cluster.toml.
+    pub fn apply(&mut self, parameters: &interface::Apply) -> Result<Done, ClientError> {
+        self.call(interface::APPLY, parameters)
+    }
+
     /// Shows `look` one status after the other, at least one a second, until it breaks off.
     pub fn watch<B>(
         mut self,

@@ -7,6 +7,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::comparison::Comparison;
 use crate::explanation::Explanation;
 use crate::history::History;
 use crate::hooks::{Hooks, Plan};
@@ -28,6 +29,10 @@ pub const GET_HISTORY: &str = "io.boss.Cluster.GetHistory";
 pub const GET_HOOKS: &str = "io.boss.Cluster.GetHooks";
 /// Takes [`PlanHooks`], answers [`PlanReply`].
 pub const PLAN_HOOKS: &str = "io.boss.Cluster.PlanHooks";
+/// Takes [`Apply`], answers [`CompareReply`].
+pub const COMPARE: &str = "io.boss.Cluster.Compare";
+/// Takes [`Apply`], answers [`Done`].
+pub const APPLY: &str = "io.boss.Cluster.Apply";
 /// Takes [`Drain`], answers [`Done`].
 pub const DRAIN: &str = "io.boss.Cluster.Drain";
 /// Takes [`Undrain`], answers [`Done`].
@@ -50,6 +55,8 @@ pub const GET_INTERFACE_DESCRIPTION: &str = "org.varlink.service.GetInterfaceDes
 /// The longest reason of a drain or a pause, in bytes: it travels in the cluster state and stands in
 /// tables.
 pub const MAX_REASON: usize = 200;
+/// The longest cluster.toml that `Compare` and `Apply` take, in bytes: a call holds no more.
+pub const MAX_TEXT: usize = 48 * 1024;
 /// The longest time after which a drain or a pause ends by itself, in seconds: a year. Whoever wants
 /// more wants no end.
 pub const MAX_FOR_S: u64 = 366 * 24 * 60 * 60;
@@ -113,6 +120,23 @@ pub struct Resign {
 pub struct Switchover {
     /// Who is to become boss.
     pub to: String,
+}
+
+/// `io.boss.Cluster.Compare` and `io.boss.Cluster.Apply`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Apply {
+    /// The name of the file, for messages.
+    pub file: String,
+    /// All of it, at most [`MAX_TEXT`] bytes.
+    pub text: String,
+}
+
+/// The reply to `Compare`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CompareReply {
+    /// How the file differs from the cluster.
+    pub comparison: Comparison,
 }
 
 /// `io.boss.Cluster.Explain`.
@@ -341,7 +365,7 @@ mod tests {
     #[test]
     fn the_description_names_every_method_error_and_field() {
         let text = description(INTERFACE).expect("described");
-        for method in [EXPLAIN, GET_HISTORY, GET_HOOKS, PLAN_HOOKS] {
+        for method in [EXPLAIN, GET_HISTORY, GET_HOOKS, PLAN_HOOKS, COMPARE, APPLY] {
             let name = method.rsplit('.').next().expect("a name");
             assert!(text.contains(&format!("method {name}(")), "{method}");
         }
@@ -361,6 +385,7 @@ mod tests {
             include_str!("../tests/history.json"),
             include_str!("../tests/hooks.json"),
             include_str!("../tests/plan.json"),
+            include_str!("../tests/comparison.json"),
         ] {
             collect_keys(&serde_json::from_str(document).expect("JSON"), &mut keys);
         }

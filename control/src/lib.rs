@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod client;
+pub mod comparison;
 pub mod explanation;
 pub mod history;
 pub mod hooks;

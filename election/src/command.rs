@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::apply::Settings;
 use crate::id::NodeId;
 
 /// An order from outside the protocol. All but [`Command::Leave`], [`Command::SetReady`] and
@@ -48,6 +49,8 @@ pub enum Command {
         /// Which node's.
         node: NodeId,
     },
+    /// Other settings for the whole cluster.
+    Apply(Box<Settings>),
     /// The operator, or a fence agent, vouches that this node's host is off (V7, W2).
     Confirm {
         /// Which.
@@ -85,6 +88,8 @@ pub enum CommandError {
     AlreadyBoss(NodeId),
     /// Nobody is boss, so there is nothing to hand over.
     NoBoss,
+    /// No cluster could live with these settings; says why.
+    Unsound(String),
     /// Too many commands wait; or leadership was lost on the way: try again.
     TryAgain(&'static str),
 }
@@ -112,6 +117,7 @@ impl fmt::Display for CommandError {
             }
             Self::AlreadyBoss(node) => write!(f, "{node} is boss already"),
             Self::NoBoss => write!(f, "there is no boss at the moment"),
+            Self::Unsound(why) => write!(f, "these settings are refused: {why}"),
             Self::TryAgain(why) => write!(f, "{why}; try again"),
         }
     }

@@ -4,6 +4,7 @@
 //! Every struct that holds a moment is taken apart without `..`: a new field does not compile until
 //! somebody has said here whether the time is in it.
 
+use crate::apply::Beat;
 use crate::candidate::{Candidate, PreCandidate};
 use crate::follower::Campaign;
 use crate::handover::{Handover, Stage, Trial};
@@ -161,9 +162,9 @@ impl Leader {
                 refresh.begun = Moment::default();
             }
         }
-        self.sent.retain(|(_, at)| !at.plus(promise).over_when_either(now));
-        let base = self.sent.front().map_or(self.seq, |(first, _)| first - 1);
-        self.sent.iter_mut().for_each(|(seq, _)| *seq -= base);
+        self.sent.retain(|beat| !beat.sent.plus(promise.max(beat.lease)).over_when_either(now));
+        let base = self.sent.front().map_or(self.seq, |beat| beat.seq - 1);
+        self.sent.iter_mut().for_each(|beat| beat.seq -= base);
         self.seq -= base;
         base
     }
@@ -203,8 +204,8 @@ impl Leader {
         for progress in progress.values_mut() {
             progress.shift(passed);
         }
-        for (_, at) in sent {
-            earlier(at, passed);
+        for beat in sent {
+            beat.shift(passed);
         }
         earlier(next_heartbeat, passed);
         if let Some(handover) = handover {
@@ -217,6 +218,13 @@ impl Leader {
         if let Some(refresh) = refresh {
             refresh.shift(passed);
         }
+    }
+}
+
+impl Beat {
+    fn shift(&mut self, passed: Passed) {
+        let Self { seq: _, sent, lease: _ } = self;
+        earlier(sent, passed);
     }
 }
 
@@ -258,8 +266,8 @@ impl Refresh {
 
 impl Progress {
     fn shift(&mut self, passed: Passed) {
-        let Self { acked, accepted: _, facts: _, heard, published } = self;
-        maybe_earlier(acked, passed);
+        let Self { bears, accepted: _, facts: _, heard, published } = self;
+        maybe_earlier(bears, passed);
         maybe_earlier(heard, passed);
         maybe_earlier(published, passed);
     }

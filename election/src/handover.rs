@@ -228,14 +228,7 @@ impl Node {
         (self.is_better(&best, &self.me) && !self.is_doubtful(&best, now)).then_some(best)
     }
 
-    /// It would probably reach no quorum: by its own word, or because it was tried in vain.
-    fn is_doubtful(&self, node: &NodeId, now: Moment) -> bool {
-        let Standing::Leader(leader) = &self.standing else { return false };
-        leader.progress.get(node).is_some_and(|progress| progress.facts.cut_off)
-            || self.is_on_trial(node, now)
-    }
-
-    fn is_on_trial(&self, node: &NodeId, now: Moment) -> bool {
+    pub(crate) fn is_on_trial(&self, node: &NodeId, now: Moment) -> bool {
         !self.sabotage.is(Mutant::ForgetsTrials)
             && self.trials.get(node).is_some_and(|trial| !trial.until.over_when_both(now))
     }

@@ -3,16 +3,18 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use crate::apply::Beat;
 use crate::boss::Phase;
 use crate::cluster_state::{Cause, Claim, HoldOffCause};
 use crate::command::{Answer, Command, CommandError};
 use crate::handover::Handover;
+use crate::hearing::CORRUPT_TERM_DISTANCE;
 use crate::id::{Epoch, NodeId, Term, Version};
 use crate::lease::{Lease, Promise};
 use crate::message::{Facts, Message};
 use crate::moment::Moment;
 use crate::mutant::Mutant;
-use crate::node::{CORRUPT_TERM_DISTANCE, Node, ReleasedWord, Standing};
+use crate::node::{Node, ReleasedWord, Standing};
 use crate::note::Note;
 use crate::quorum::acknowledged;
 use crate::ready::{Act, Effect, Reason};
@@ -53,7 +55,7 @@ pub(crate) struct Leader {
     pub epoch: Option<Epoch>,
     pub committed: Version,
     pub progress: BTreeMap<NodeId, Progress>,
-    pub(crate) sent: VecDeque<(u64, Moment)>,
+    pub(crate) sent: VecDeque<Beat>,
     pub(crate) seq: u64,
     pub(crate) next_heartbeat: Moment,
     pub handover: Option<Handover>,
@@ -75,8 +77,8 @@ pub(crate) struct Leader {
 /// What a leader knows of another member.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub(crate) struct Progress {
-    /// L1: the send moment of the newest heartbeat that it acknowledged.
-    pub acked: Option<Moment>,
+    /// L1: until when the heartbeats that it acknowledged let the leader act.
+    pub bears: Option<Moment>,
     /// K1: the version that it replied with in this term.
     pub accepted: Option<Version>,
     pub facts: Facts,
@@ -108,7 +110,7 @@ impl Leader {
         self.lease = None;
         // What was acknowledged before the renewal may have promised nothing (V5).
         for progress in self.progress.values_mut() {
-            progress.acked = None;
+            progress.bears = None;
         }
     }
 
@@ -189,25 +191,25 @@ impl Node {
         }
     }
 
-    /// L1: what a majority acknowledged, counted from the moment that was SENT.
+    /// L1: what a majority acknowledged, each heartbeat counted from the moment that it was SENT and
+    /// for the lease that its promise covers.
     fn renew_lease(&mut self, now: Moment) {
         let Standing::Leader(leader) = &mut self.standing else { return };
         if self.sabotage.is(Mutant::L2KeepsActing) && leader.lease.is_some() {
             let forever = now.plus(self.hard.state.timing.lease);
             leader.lease = Some(Lease { until: forever });
         }
-        let me = &self.me;
+        let (me, span) = (&self.me, self.hard.state.timing.lease);
         let progress = &leader.progress;
         let quorum = acknowledged(&self.hard.state.members, |voter| {
-            if voter == me { Some(now) } else { progress.get(voter)?.acked }
+            if voter == me { Some(now.plus(span)) } else { progress.get(voter)?.bears }
         });
         let any = self.sabotage.is(Mutant::L1CountsAnyReply);
-        let any = progress.values().filter(|_| any).filter_map(|p| p.acked).reduce(Moment::latest);
+        let any = progress.values().filter(|_| any).filter_map(|p| p.bears).reduce(Moment::latest);
         let quorum = any.or(quorum);
         let assumed = leader.lease.is_none() && self.sabotage.is(Mutant::E1AssumesLease);
-        let quorum = if assumed { Some(leader.elected_at) } else { quorum };
-        let Some(since) = quorum else { return };
-        let until = since.plus(self.hard.state.timing.lease);
+        let quorum = if assumed { Some(leader.elected_at.plus(span)) } else { quorum };
+        let Some(until) = quorum else { return };
         if leader.lease.is_some_and(|lease| lease.is_over(now)) {
             // L2 comes first: a lease that was held and is over is never revived.
             return;
@@ -303,12 +305,13 @@ impl Node {
     }
 
     fn heartbeat_if_due(&mut self, now: Moment) {
+        let lease = self.hard.state.timing.lease;
         let Standing::Leader(leader) = &mut self.standing else { return };
         if leader.refresh.is_some() || !leader.next_heartbeat.over_when_either(now) {
             return;
         }
         leader.seq += 1;
-        leader.sent.push_back((leader.seq, now));
+        leader.sent.push_back(Beat { seq: leader.seq, sent: now, lease });
         if leader.sent.len() > SENT {
             leader.sent.pop_front();
         }
@@ -335,12 +338,16 @@ impl Node {
     ) {
         let again = self.hard.state.timing.lease;
         let current = self.durable.state.version;
+        let lease = self.hard.state.timing.lease;
+        let early = self.sabotage.is(Mutant::L1ReliesEarly);
         let votes = self.hard.state.members.has_vote(from);
         let Standing::Leader(leader) = &mut self.standing else { return };
         let any = self.sabotage.is(Mutant::L1CountsOtherTerms);
         let (Some(seq), true) = (seq, any || term == leader.term) else { return };
-        let sent = leader.sent.iter().find(|(s, _)| *s == seq).map(|(_, moment)| *moment);
-        let sent = if self.sabotage.is(Mutant::L1CountsFromReceipt) { Some(now) } else { sent };
+        let mut beat = leader.sent.iter().find(|beat| beat.seq == seq).cloned();
+        if self.sabotage.is(Mutant::L1CountsFromReceipt) {
+            beat = Some(Beat { seq, sent: now, lease });
+        }
         let progress = leader.progress.entry(from.clone()).or_default();
         progress.facts = facts;
         let ahead = |epoch: &Epoch| epoch.0.saturating_sub(leader.term.0);
@@ -355,8 +362,9 @@ impl Node {
             // K1 as well: it is durable there, and a lost reply to the publish is made good.
             progress.accepted = progress.accepted.max(Some(version));
         }
-        if let Some(sent) = sent {
-            progress.acked = Some(progress.acked.map_or(sent, |acked| acked.latest(sent)));
+        if let Some(beat) = beat {
+            let until = beat.sent.plus(if early { lease } else { beat.lease });
+            progress.bears = Some(progress.bears.map_or(until, |bears| bears.latest(until)));
         }
         let quiet = progress.published.is_none_or(|at| at.plus(again).over_when_both(now));
         if version < current && quiet {

@@ -32,16 +32,19 @@
 //! Where to start reading: [`Node`], then `boss`, then [`Executor`].
 #![forbid(unsafe_code)]
 
+mod apply;
 mod boss;
 mod candidate;
 mod cluster_state;
 mod command;
+mod cut_off;
 mod eligibility;
 #[cfg(feature = "model")]
 mod fold;
 mod follower;
 mod handover;
 mod hard_state;
+mod hearing;
 mod id;
 mod invariants;
 mod jitter;
@@ -67,6 +70,7 @@ mod voter;
 mod window;
 mod word;
 
+pub use apply::Settings;
 pub use boss::{Phase, Wait};
 pub use cluster_state::{
     Cause, Claim, ClusterState, Failback, HISTORY, Held, HistoryEntry, HoldOff, HoldOffCause,

@@ -169,6 +169,13 @@ impl Members {
         }
     }
 
+    /// 1 to 254, higher wins.
+    pub(crate) fn set_priority(&mut self, name: &NodeId, priority: u8) {
+        if let Some(member) = self.find_mut(name) {
+            member.priority = priority;
+        }
+    }
+
     /// Takes `name` out of the choice, or puts it back with None.
     pub(crate) fn set_drained(&mut self, name: &NodeId, drained: Option<Drained>) {
         if let Some(member) = self.find_mut(name) {

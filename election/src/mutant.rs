@@ -203,6 +203,8 @@ mutants! {
     E1AssumesLease,
     /// L1: any voter's acknowledgement is enough.
     L1CountsAnyReply,
+    /// L1: a heartbeat counts for a lease that is longer than the promise in it.
+    L1ReliesEarly,
     /// L1: a reply in another term counts.
     L1CountsOtherTerms,
     /// W5: a node forgets that it is held off itself.

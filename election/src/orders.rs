@@ -36,6 +36,11 @@ impl Node {
                 self.require_member(node)?;
                 return self.enqueue(id, command);
             }
+            Command::Apply(ref settings) => {
+                self.require_leader()?;
+                self.require_sound(settings)?;
+                return self.enqueue(id, command);
+            }
             Command::Pause { .. } | Command::Resume => {
                 self.require_leader()?;
                 return self.enqueue(id, command);

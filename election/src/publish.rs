@@ -203,6 +203,7 @@ impl Node {
                     next.change().paused = Some(Paused { until, reason });
                 }
                 Command::Resume => next.change().paused = None,
+                Command::Apply(settings) => settings.put_into(next.change()),
                 Command::Clear { node } => {
                     next.change().hold_offs.remove(&node);
                 }

@@ -1,6 +1,7 @@
 //! The verbs, one file per family: each asks the daemon (or the authority's directory), prints the
 //! answer and says which exit code it is.
 
+pub mod apply;
 pub mod ca;
 pub mod change;
 pub mod completions;

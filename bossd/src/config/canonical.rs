@@ -50,19 +50,33 @@ pub fn canonical_of(name: &str, state: &ClusterState) -> String {
 /// has is named once, as `member.NAME`. The texts may come from a peer: a line that is no key and
 /// value counts as a key of its own, and nothing that a terminal would act on is passed on.
 pub fn differing_keys(a: &str, b: &str) -> Vec<String> {
+    differences(a, b).into_iter().map(|(key, _, _)| key).collect()
+}
+
+/// [`differing_keys`] with what `a` and `b` say; None says nothing of that name. Of a member that
+/// only one has, its address.
+pub fn differences(a: &str, b: &str) -> Vec<(String, Option<String>, Option<String>)> {
     let (a, b) = (entries(a), entries(b));
-    let mut differing: Vec<String> = a
+    let mut differing: Vec<_> = a
         .keys()
         .chain(b.keys())
         .filter(|key| a.get(*key) != b.get(*key))
         .map(|key| match member_of(key) {
-            Some(member) if has_member(&a, member) != has_member(&b, member) => member.to_owned(),
-            _ => key.chars().map(|c| if c.is_control() { '?' } else { c }).collect(),
+            Some(member) if has_member(&a, member) != has_member(&b, member) => {
+                let address = format!("{member}.address");
+                let of = |texts: &BTreeMap<&str, &str>| texts.get(address.as_str()).map(printable);
+                (member.to_owned(), of(&a), of(&b))
+            }
+            _ => (printable(key), a.get(key).map(printable), b.get(key).map(printable)),
         })
         .collect();
     differing.sort();
     differing.dedup();
     differing
+}
+
+fn printable(text: &&str) -> String {
+    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
 /// The rank of each member by when it joined: that survives additions and removals.

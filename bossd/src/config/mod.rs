@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use election::{ClusterState, NodeId, Span};
 use serde::{Deserialize, Serialize};
 
-pub use canonical::{LONGEST_CANONICAL, canonical_of, differing_keys};
+pub use canonical::{LONGEST_CANONICAL, canonical_of, differences, differing_keys};
 pub use check::parse;
 pub use error::{ConfigError, Place, Problem};
 pub use keepalived::{KeepalivedConfig, Script};

@@ -31,6 +31,22 @@ impl HooksConfig {
     }
 }
 
+impl HooksConfig {
+    /// Whether a fence window of `fence` that the cluster has agreed on leaves the urgent demote
+    /// hooks of this node what the check of the file asks for: a quarter.
+    pub fn check_room(&self, fence: Span) -> Result<(), String> {
+        if self.urgent_budget(fence) >= fence.part(4) {
+            return Ok(());
+        }
+        Err(format!(
+            "the cluster's fence-window of {fence} is too short for this node, whose \
+             escalation-timeout takes {} of it: it cannot be boss. Shorten escalation-timeout in \
+             [hooks], or apply a longer fence-window",
+            self.escalation_budget()
+        ))
+    }
+}
+
 /// Who this server is. Needs the members, because it must be one of them.
 pub(super) fn check_node(
     table: &Table<'_>,

@@ -6,6 +6,7 @@ mod expiry;
 mod known_boss;
 mod messages;
 mod orphaned;
+mod settings;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -126,7 +127,6 @@ impl Driver {
         loop {
             self.carry_out();
             self.paint_if_due();
-            self.tell_known_boss_again();
             if let Some(status) = self.end {
                 self.peers.close("bossd stops").await;
                 return status;
@@ -229,8 +229,8 @@ impl Driver {
                 self.node.handle_hook_outcome(clock::now(), word.into());
             }
             ToElector::Ready(ready) => {
+                let ready = self.background.set_hooks(ready);
                 let command = Command::SetReady(ready.is_ok());
-                self.background.set_hooks(ready);
                 let _ = self.node.handle_command(clock::now(), 0, command);
             }
             ToElector::Demotes(times) => {

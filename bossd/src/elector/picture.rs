@@ -8,7 +8,7 @@ use control::history::History;
 use control::hooks::HookFile;
 use control::model::{self, Status};
 use election::{
-    ClusterId, Incarnation, Kind, Member, Moment, Node, NodeId, Note, Phase, Snapshot, Span,
+    ClusterId, Incarnation, Kind, Member, Moment, Node, NodeId, Note, Phase, Snapshot, Span, Timing,
 };
 use tracing::warn;
 
@@ -64,6 +64,10 @@ pub struct Background {
     executor_pid: u32,
     cleans_up: bool,
     hooks: HookList,
+    /// Whether the cluster's fence window holds this node's part of it, or why not.
+    room: Result<(), String>,
+    /// L as the cluster has it.
+    lease: Span,
     alarm: Option<String>,
     /// How long the hooks took to let go.
     demotes: Vec<model::DemoteTime>,
@@ -79,6 +83,8 @@ impl Background {
     /// From what the executor said at the start.
     pub fn new(start: &StartUp, config: Config, cluster: ClusterId) -> Self {
         Self {
+            room: Ok(()),
+            lease: config.cluster.state.timing.lease,
             config: Arc::new(config),
             cluster,
             executor_pid: start.executor_pid,
@@ -133,9 +139,23 @@ impl Background {
         self.config.cluster.state.members.find(&NodeId::new(name)).is_some()
     }
 
-    /// Whether the hooks are in order.
-    pub fn set_hooks(&mut self, ready: Result<(), String>) {
+    /// Whether the hooks are in order. Whether the node is ready then.
+    pub fn set_hooks(&mut self, ready: Result<(), String>) -> Result<(), String> {
         self.hooks.ready = ready;
+        self.readiness()
+    }
+
+    /// The cluster has this timing. Whether the node is ready then, if that is another answer.
+    pub fn set_timing(&mut self, timing: &Timing) -> Option<Result<(), String>> {
+        self.lease = timing.lease;
+        let before = self.readiness();
+        self.room = self.config.hooks.check_room(timing.fence);
+        Some(self.readiness()).filter(|ready| *ready != before)
+    }
+
+    /// Whether this node could be promoted, as far as its own part goes.
+    fn readiness(&self) -> Result<(), String> {
+        self.hooks.ready.clone().and(self.room.clone())
     }
 
     /// Which hooks there are.
@@ -168,7 +188,7 @@ impl Background {
     }
 
     fn warn_of_gap(&self, gap: Span) {
-        let third = self.config.cluster.state.timing.lease.part(3);
+        let third = self.lease.part(3);
         if gap > third {
             warn!("the election's loop stood still for {gap}: more than a third of the lease");
         }
@@ -321,7 +341,7 @@ impl Background {
 
     fn this_node(&self, snapshot: &Snapshot) -> model::ThisNode {
         let version = snapshot.state.version;
-        let why_not = match (&self.hooks.ready, snapshot.ineligible) {
+        let why_not = match (&self.readiness(), snapshot.ineligible) {
             (Err(why), Some(election::Ineligible::NotReady)) => Some(why.clone()),
             (_, ineligible) => ineligible.map(|why| why.to_string()),
         };
@@ -360,6 +380,9 @@ impl Background {
             alarms.push(model::Alarm { level: model::Level::Unsafe, text: text.clone() });
         }
         if let Err(why) = &self.hooks.ready {
+            alarms.push(model::Alarm { level: model::Level::Degraded, text: why.clone() });
+        }
+        if let Err(why) = &self.room {
             alarms.push(model::Alarm { level: model::Level::Degraded, text: why.clone() });
         }
         for (node, life) in &self.strangers {

@@ -1,6 +1,6 @@
 //! What a script can do to the cluster.
 
-use election::{Command, Epoch, Marker, NodeId, Phase, Span};
+use election::{Command, Epoch, Failback, Marker, NodeId, Phase, Settings, Span};
 
 use super::Stage;
 use super::words::{span, value};
@@ -238,6 +238,7 @@ impl Stage {
             ["undrain", name] => Command::Undrain { node: node(name) },
             ["pause"] => Command::Pause { until: None, reason },
             ["resume"] => Command::Resume,
+            ["apply", what @ ..] => self.apply(what)?,
             ["clear", name] => Command::Clear { node: node(name) },
             ["confirm", name] => Command::Confirm { node: node(name) },
             ["leave", name] => {
@@ -253,6 +254,30 @@ impl Stage {
         };
         let host = at.ok_or_else(|| "no leader to ask".to_owned())?;
         Ok(self.world()?.command(host, command))
+    }
+}
+
+impl Stage {
+    /// The settings of the leader with other timing, policy or priorities.
+    fn apply(&mut self, words: &[&str]) -> Result<Command, String> {
+        let world = self.world()?;
+        let leader = world.leader().ok_or_else(|| "no leader".to_owned())?;
+        let snapshot = world.snapshot(leader).ok_or_else(|| "it does not run".to_owned())?;
+        let mut settings = Settings::of(&snapshot.state);
+        for word in words {
+            let (key, value) = word.split_once('=').ok_or_else(|| format!("no key: {word}"))?;
+            match key {
+                "heartbeat" => settings.timing.heartbeat = span(value)?,
+                "lease" => settings.timing.lease = span(value)?,
+                "fence" => settings.timing.fence = span(value)?,
+                "failback" => settings.policy.failback = Failback::After(span(value)?),
+                _ => {
+                    let priority = value.parse().map_err(|_| format!("no priority: {value}"))?;
+                    settings.priorities.insert(NodeId::new(key), priority);
+                }
+            }
+        }
+        Ok(Command::Apply(Box::new(settings)))
     }
 }
 

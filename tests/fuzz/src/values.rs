@@ -8,8 +8,8 @@ use bossd::elector::schema::wire::{self, Sender};
 use election::{
     Address, Cause, Claim, ClusterId, ClusterState, Criterion, Drained, Envelope, Epoch, Facts,
     Failback, HISTORY, HardState, Held, HistoryEntry, HoldOff, HoldOffCause, Incarnation, Kind,
-    Member, Members, Message, NodeId, Paused, Phase, Policy, Profile, Refusal, Span, Term, Timing,
-    Version, VoteKind,
+    Member, Members, Message, NodeId, Paused, Phase, Policy, Profile, Refusal, Settings, Span,
+    Term, Timing, Version, VoteKind,
 };
 
 use crate::draw::Draw;
@@ -194,6 +194,14 @@ pub fn timing(draw: &mut Draw<'_>) -> Timing {
         timing.rho_ppm = u32::from(draw.byte()) * 100;
     }
     if timing.check().is_ok() { timing } else { Timing::of(Profile::Lan) }
+}
+
+/// What an operator may apply: mostly sound.
+pub fn settings(draw: &mut Draw<'_>, state: &ClusterState, node: NodeId) -> Settings {
+    let mut settings = Settings::of(state);
+    settings.timing = timing(draw);
+    settings.priorities.insert(node, draw.byte());
+    settings
 }
 
 /// An unborn state of `count` members; the first is a voter.

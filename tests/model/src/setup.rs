@@ -117,9 +117,14 @@ impl Setup {
     /// further back than this is at zero; nothing looks back further than two leases, a promise
     /// or a fence window.
     pub(crate) fn now(&self) -> Moment {
-        let timing = &self.timing;
-        let memory = timing.lease.times(2).max(timing.promise()).max(timing.fence_wait());
-        Moment::default().plus(memory).plus(TICK)
+        let applied = self.orders.iter().filter_map(|order| match order {
+            Command::Apply(settings) => Some(settings.timing),
+            _ => None,
+        });
+        let memory = applied
+            .chain([self.timing])
+            .map(|timing| timing.lease.times(2).max(timing.promise()).max(timing.fence_wait()));
+        Moment::default().plus(memory.max().unwrap_or(TICK)).plus(TICK)
     }
 
     /// What a tick is by the clocks of `host`.

@@ -1,10 +1,11 @@
 //! The small worlds, each for what it is to show, in a size for every change (ci) and a larger one
 //! (deep).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use clap::ValueEnum;
-use election::{Command, Kind, Profile, Span, Timing};
+use election::{Command, Kind, Policy, Profile, Settings, Span, Timing};
 
 use crate::coverage::Mark;
 use crate::setup::{Budget, Setup, Swift, TICK, name_of};
@@ -87,6 +88,14 @@ pub(crate) fn all(tier: Tier) -> Vec<Setup> {
     worlds
 }
 
+/// Another lease; everything else stays. Four heartbeats must fit into it: one goes out at every
+/// tick all the same.
+fn apply(lease: u64) -> Command {
+    let timing = Timing { heartbeat: TICK.times(lease).part(4), ..timing(lease) };
+    let policy = Policy { hold_off: TICK.times(2), ..Policy::default() };
+    Command::Apply(Box::new(Settings { timing, policy, priorities: BTreeMap::new() }))
+}
+
 /// M1.
 fn handovers(deep: bool) -> Vec<Setup> {
     let more = u8::from(deep);
@@ -146,6 +155,18 @@ fn refreshes(deep: bool) -> Vec<Setup> {
             budget: Budget { hook_failures: 1, delays: 1 + more, losses: 1, ..Budget::default() },
             sometimes: &[Mark::PromoteFailed, Mark::R2Wins, Mark::HandoverFailed],
             ..world("M2 three voters, renew", 3, 2, if deep { 5 } else { 4 })
+        },
+        Setup {
+            budget: Budget { cuts: 1 + more, delays: 1, orders: 1 + more, ..Budget::default() },
+            orders: vec![apply(3), apply(2)],
+            sometimes: &[Mark::Boss, Mark::V1Refuses, Mark::L2Over],
+            ..world("M2 three voters, a longer lease applied", 3, 2, 3)
+        },
+        Setup {
+            budget: Budget { cuts: 1 + more, delays: 1, orders: 1 + more, ..Budget::default() },
+            orders: vec![apply(2), apply(3)],
+            sometimes: &[Mark::Boss, Mark::V1Refuses, Mark::L2Over],
+            ..world("M2 three voters, a shorter lease applied", 3, 3, 3)
         },
     ]
 }

@@ -99,6 +99,8 @@ faults! {
     /// The hosts have seen another cluster before, whose state directories were removed: their
     /// executors know later epochs than the new one has terms.
     Reinstalled = "reinstalled",
+    /// An operator gives the cluster another timing and other priorities.
+    Apply = "apply",
 }
 
 /// Which kinds happen.

@@ -82,7 +82,7 @@ impl World {
 
     /// Promises, an attempt or more, what a leader without a lease waits, the fence window, hooks.
     fn bound(&self) -> u64 {
-        let timing = &self.settings.timing;
+        let timing = &self.timings.1;
         let attempts = timing.attempt().plus(timing.slot.times(20)).times(10).as_nanos();
         let promises = timing.promise().times(8).plus(timing.fence_wait().times(3)).as_nanos();
         let hooks = self.settings.hooks_timeout.times(4).as_nanos();

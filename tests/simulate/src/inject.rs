@@ -1,6 +1,6 @@
 //! When faults of a kind strike, whom, for how long, and how they end.
 
-use election::{Command, Epoch, Marker};
+use election::{Command, Epoch, Marker, Settings, Span};
 
 use crate::fault::Fault;
 use crate::random::Random;
@@ -198,6 +198,13 @@ impl World {
             Fault::Drain => (leader, Command::Drain { node: name, until, reason, force }),
             Fault::Pause => (leader, Command::Pause { until, reason }),
             Fault::Clear => (leader, Command::Clear { node: name }),
+            Fault::Apply => {
+                let Some(settings) = leader.and_then(|leader| self.other_settings(leader, other))
+                else {
+                    return;
+                };
+                (leader, Command::Apply(Box::new(settings)))
+            }
             // Only of a host that is off.
             Fault::Confirm => {
                 let off = (0..self.hosts.len()).find(|host| self.hosts[*host].off);
@@ -212,6 +219,23 @@ impl World {
         if matches!(fault, Fault::Ready | Fault::Drain | Fault::Pause) {
             self.after(lasts, Event::Undo(fault, host, other));
         }
+    }
+
+    /// Another lease, with its heartbeat, another fence window, another priority of one member.
+    fn other_settings(&mut self, leader: HostId, other: HostId) -> Option<Settings> {
+        let range = self.settings.applied();
+        let name = self.hosts[other].name.clone();
+        let mut settings = Settings::of(self.hosts[leader].elector.as_ref()?.node.state());
+        let random = self.inject.random(Fault::Apply);
+        let pick = |(least, most): (Span, Span), random: &mut Random| {
+            let between = least.plus(most).part(2);
+            [least, between, most][random.below(3)]
+        };
+        settings.timing.lease = pick((range.0.lease, range.1.lease), random);
+        settings.timing.fence = pick((range.0.fence, range.1.fence), random);
+        settings.timing.heartbeat = settings.timing.lease.part(random.between(4, 8));
+        settings.priorities.insert(name, [50, 100, 200][random.below(3)]);
+        Some(settings)
     }
 
     pub(crate) fn undo(&mut self, fault: Fault, host: HostId, other: HostId) {

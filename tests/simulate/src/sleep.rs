@@ -36,7 +36,7 @@ impl World {
             return;
         }
         self.hosts[host].wakes_up(self.now);
-        let timing = &self.settings.timing;
+        let timing = &self.timings.1;
         // Protocol.md 7: what a lease had left, and D, by clocks as slow as rho allows.
         let until = self.now + timing.promise().plus(timing.fence_wait()).as_nanos();
         self.oracle.wakes(host, until);

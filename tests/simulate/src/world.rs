@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use election::{
     Act, ClusterId, ClusterState, Criterion, Envelope, Epoch, Failback, Marker, Mutant, NodeId,
-    Span, Timing, Word,
+    SHORTEST_HEARTBEAT, Span, Timing, Word,
 };
 
 use crate::draw::{LETTERS, NAMES, draw_hosts, draw_settings};
@@ -150,6 +150,24 @@ pub(crate) struct Settings {
     pub(crate) failback: Failback,
 }
 
+impl Settings {
+    /// The shortest and the longest times that an operator's `apply` gives the cluster, each by
+    /// itself. Hooks and hosts are drawn for a fence window of `timing`, which is the shortest.
+    pub(crate) fn applied(&self) -> (Timing, Timing) {
+        let Timing { lease, fence, .. } = self.timing;
+        let half = lease.part(2).max(SHORTEST_HEARTBEAT.times(8));
+        let least = Timing { lease: half, heartbeat: half.part(8), ..self.timing };
+        let longer = lease.times(3).part(2);
+        let most = Timing {
+            lease: longer,
+            heartbeat: longer.part(4),
+            fence: fence.times(3).part(2),
+            ..self.timing
+        };
+        (least, most)
+    }
+}
+
 /// A cluster.
 pub(crate) struct World {
     pub(crate) now: Instant,
@@ -159,6 +177,8 @@ pub(crate) struct World {
     /// What the configuration says.
     pub(crate) unborn: ClusterState,
     pub(crate) settings: Settings,
+    /// The shortest and the longest times that the cluster may ever have.
+    pub(crate) timings: (Timing, Timing),
     pub(crate) network: Network,
     pub(crate) oracle: Oracle,
     pub(crate) inject: Injector,
@@ -182,6 +202,8 @@ impl World {
         let settings = draw_settings(&mut random);
         let (hosts, state) = draw_hosts(&mut random, &settings);
         let count = hosts.len();
+        let never = (settings.timing, settings.timing);
+        let timings = if faults.has(Fault::Apply) { settings.applied() } else { never };
         let mut world = Self {
             now: 0,
             queue: Queue::new(),
@@ -189,7 +211,8 @@ impl World {
             letters: letters(),
             unborn: state.clone(),
             network: Network::new(count),
-            oracle: Oracle::new(count, &state, faults.has(Fault::Jumps)),
+            oracle: Oracle::new(count, &state, &timings, faults.has(Fault::Jumps)),
+            timings,
             settings,
             inject: Injector::new(seed),
             random,

@@ -2,10 +2,10 @@
 //! here, nothing is done yet.
 
 use control::interface::{
-    CLEAR, Clear, DRAIN, Description, Drain, EXPLAIN, Explain, GET_HISTORY, GET_HOOKS, GET_INFO,
-    GET_INTERFACE_DESCRIPTION, GET_STATUS, INTERFACE, Info, MAX_FOR_S, MAX_REASON, PAUSE,
-    PLAN_HOOKS, Pause, PlanHooks, RESIGN, RESUME, Resign, Resume, SERVICE, SWITCHOVER, Switchover,
-    UNDRAIN, Undrain, WhichInterface, description,
+    APPLY, Apply, CLEAR, COMPARE, Clear, DRAIN, Description, Drain, EXPLAIN, Explain, GET_HISTORY,
+    GET_HOOKS, GET_INFO, GET_INTERFACE_DESCRIPTION, GET_STATUS, INTERFACE, Info, MAX_FOR_S,
+    MAX_REASON, MAX_TEXT, PAUSE, PLAN_HOOKS, Pause, PlanHooks, RESIGN, RESUME, Resign, Resume,
+    SERVICE, SWITCHOVER, Switchover, UNDRAIN, Undrain, WhichInterface, description,
 };
 use control::varlink::{Call, Fault};
 use serde::Serialize;
@@ -18,6 +18,8 @@ use crate::executor::hooks::plan::HookEvent;
 
 /// The longest name of a node that is looked for, in bytes: that of a host name.
 const MAX_NAME: usize = 255;
+/// The longest name of a file, in bytes: the system's.
+const MAX_PATH: usize = 4096;
 
 /// A call that was understood.
 #[derive(Debug, PartialEq)]
@@ -39,6 +41,10 @@ pub enum Asked {
     Hooks,
     /// What an event would call.
     Plan(HookEvent),
+    /// How a file differs from the cluster.
+    Comparison(Apply),
+    /// The settings of a file are published.
+    Apply(Apply),
     /// A change.
     Change(ControlCommand),
 }
@@ -53,8 +59,9 @@ impl Asked {
             | Self::Explanation { .. }
             | Self::History
             | Self::Hooks
-            | Self::Plan(_) => Rights::Read,
-            Self::Change(_) => Rights::Change,
+            | Self::Plan(_)
+            | Self::Comparison(_) => Rights::Read,
+            Self::Apply(_) | Self::Change(_) => Rights::Change,
         }
     }
 }
@@ -88,6 +95,8 @@ pub fn understand(call: Call) -> Result<Asked, Fault> {
                 || Fault::invalid_parameter("event: promote, demote, follow, reassert, stop");
             Ok(Asked::Plan(known.ok_or_else(wrong)?))
         }
+        COMPARE => Ok(Asked::Comparison(file(call.parameters)?)),
+        APPLY => Ok(Asked::Apply(file(call.parameters)?)),
         DRAIN => {
             let Drain { node, reason, force, for_s } = parameters(call.parameters)?;
             check("node", node.as_deref(), MAX_NAME)?;
@@ -127,6 +136,15 @@ pub fn understand(call: Call) -> Result<Asked, Fault> {
         }
         unknown => Err(not_found(unknown)),
     }
+}
+
+fn file(given: Value) -> Result<Apply, Fault> {
+    let apply: Apply = parameters(given)?;
+    check("file", Some(&apply.file), MAX_PATH)?;
+    if apply.text.len() > MAX_TEXT {
+        return Err(Fault::invalid_parameter(&format!("text: at most {MAX_TEXT} bytes")));
+    }
+    Ok(apply)
 }
 
 fn not_found(method: &str) -> Fault {

@@ -3,6 +3,7 @@
 //! handed to it as one [`ControlRequest`], over a bounded channel. What is said is in the crate
 //! `control`; who may say it is in [`permissions`]; the verdict on the cluster is in [`posture`].
 
+pub mod apply;
 pub mod explain;
 pub mod hooks;
 pub mod methods;
@@ -13,6 +14,7 @@ mod server;
 mod tests;
 
 use control::interface::{Done, Refusal};
+use election::Settings;
 use tokio::sync::oneshot;
 
 pub use permissions::Access;
@@ -68,6 +70,13 @@ pub enum ControlCommand {
         /// Whose; None is the node that was asked.
         node: Option<String>,
     },
+    /// Other settings for the whole cluster.
+    Apply {
+        /// What it is to have.
+        settings: Box<Settings>,
+        /// The file that they came from, for the log.
+        file: String,
+    },
     /// The boss gives up.
     Resign {
         /// Even if nobody eligible could take over.
@@ -102,6 +111,7 @@ impl std::fmt::Display for ControlCommand {
             }
             Self::Pause { reason, for_s } => write!(f, "pause{}{}", length(for_s), why(reason)),
             Self::Resume => f.write_str("resume"),
+            Self::Apply { file, .. } => write!(f, "apply of {file}"),
             Self::Undrain { node } => write!(f, "undrain of {}", named(node)),
             Self::Clear { node } => write!(f, "clear of {}", named(node)),
             Self::Resign { force: false } => f.write_str("resign"),

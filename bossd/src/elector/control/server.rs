@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::thread;
 
 use control::interface::{
-    Done, ExplainReply, HistoryReply, HooksReply, PlanReply, Refusal, RefusalKind, StatusReply,
+    Apply, CompareReply, Done, ExplainReply, HistoryReply, HooksReply, PlanReply, Refusal,
+    RefusalKind, StatusReply,
 };
 use control::varlink::{self, Call, Decoder, Fault, FrameError, MAX_MESSAGE, MAX_REPLY, Reply};
 use election::{Moment, Span};
@@ -18,6 +19,7 @@ use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
+use super::apply;
 use super::explain::explain;
 use super::hooks;
 use super::methods::{self, Asked};
@@ -238,10 +240,18 @@ impl Connection {
             Asked::History => Ok(Ok(self.history())),
             Asked::Hooks => Ok(Ok(self.hooks())),
             Asked::Plan(event) => Ok(Ok(self.plan(event))),
-            Asked::Change(command) => Ok(match self.change(command).await? {
-                Ok(done) => Ok(serde_json::to_value(done).expect("plain text is JSON")),
-                Err(refusal) => Err(refusal.into()),
-            }),
+            Asked::Comparison(asked) => Ok(self.comparison(&asked)),
+            Asked::Apply(asked) => {
+                let picture = self.desk.pictures.borrow().clone();
+                match apply::settings(&picture, &asked.file, &asked.text) {
+                    Ok(settings) => {
+                        let (settings, file) = (Box::new(settings), asked.file);
+                        self.changed(ControlCommand::Apply { settings, file }).await
+                    }
+                    Err(refusal) => Ok(Err(refusal.into())),
+                }
+            }
+            Asked::Change(command) => self.changed(command).await,
         }
     }
 
@@ -267,6 +277,20 @@ impl Connection {
         let rights = self.desk.access.decide(uid, &groups);
         self.rights = Some(rights);
         rights
+    }
+
+    /// The reply to a change.
+    async fn changed(&self, command: ControlCommand) -> Result<Result<Value, Fault>, End> {
+        Ok(match self.change(command).await? {
+            Ok(done) => Ok(serde_json::to_value(done).expect("plain text is JSON")),
+            Err(refusal) => Err(refusal.into()),
+        })
+    }
+
+    fn comparison(&self, asked: &Apply) -> Result<Value, Fault> {
+        let picture = self.desk.pictures.borrow().clone();
+        let comparison = apply::compare(&picture, &asked.file, &asked.text)?;
+        Ok(serde_json::to_value(CompareReply { comparison }).expect("plain text is JSON"))
     }
 
     /// Hands a change to the election thread and waits for what it says.

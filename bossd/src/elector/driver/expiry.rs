@@ -12,14 +12,14 @@ use crate::clock::{self, utc};
 impl Driver {
     /// One line for each drain and for the pause that begins, ends or changes.
     pub(super) fn tell_drains_and_pauses(&mut self, state: &Arc<ClusterState>) {
-        let told = self.told.as_ref();
-        if told.is_some_and(|told| told.version == state.version) {
+        if self.told.as_ref().is_some_and(|told| told.version == state.version) {
             return;
         }
-        for line in changes(told.map(AsRef::as_ref), state) {
+        let told = self.told.replace(state.clone());
+        for line in changes(told.as_deref(), state) {
             info!("{line}");
         }
-        self.told = Some(state.clone());
+        self.heed_settings(told.as_ref(), state);
     }
 
     /// The leader's wall clock decides. While another command waits the state may be about to say

@@ -2,12 +2,12 @@
 //! answer in words.
 
 use control::interface::{Done, MAX_FOR_S, MAX_REASON, Refusal, RefusalKind};
-use election::{Command, CommandError, NodeId, Snapshot};
+use election::{Command, CommandError, NodeId, Settings, Snapshot};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::utc;
 use crate::elector::control::ControlCommand;
-use crate::elector::schema::document;
+use crate::elector::schema::{SettingsDoc, document};
 
 /// A command on its way to the leader: the body of a frame of [`kind::COMMAND`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +32,7 @@ pub enum CommandDoc {
     Clear { node: String },
     Pause { reason: String, for_s: Option<u64> },
     Resume,
+    Apply { settings: SettingsDoc },
 }
 
 /// The leader's answer: the body of a frame of [`kind::ANSWER`].
@@ -93,6 +94,9 @@ pub fn document(command: ControlCommand, me: &NodeId) -> CommandDoc {
             CommandDoc::Pause { reason: reason.unwrap_or_default(), for_s }
         }
         ControlCommand::Resume => CommandDoc::Resume,
+        ControlCommand::Apply { settings, .. } => {
+            CommandDoc::Apply { settings: SettingsDoc::from(settings.as_ref()) }
+        }
         ControlCommand::Clear { node } => CommandDoc::Clear { node: named(node) },
         ControlCommand::Resign { force } => CommandDoc::Resign { force },
         ControlCommand::Switchover { to } => CommandDoc::Switchover { to },
@@ -124,6 +128,12 @@ pub fn core_command(command: &CommandDoc, wall_s: u64) -> Result<Command, Refusa
             Command::Pause { until: end_of(*for_s, wall_s)?, reason: reason.clone() }
         }
         CommandDoc::Resume => Command::Resume,
+        CommandDoc::Apply { settings } => {
+            let settings = Settings::try_from(settings.clone()).map_err(|error| {
+                Refusal::new(RefusalKind::Refused, format!("these settings are refused: {error}"))
+            })?;
+            Command::Apply(Box::new(settings))
+        }
         CommandDoc::Clear { node: name } => Command::Clear { node: node(name)? },
         CommandDoc::Resign { force } => Command::Resign { force: *force },
         CommandDoc::Switchover { to } => Command::Switchover { to: node(to)? },
@@ -159,6 +169,7 @@ pub(super) fn words(command: &CommandDoc) -> String {
         CommandDoc::Pause { for_s: None, .. } => "pause".to_owned(),
         CommandDoc::Pause { for_s: Some(seconds), .. } => format!("pause for {seconds} s"),
         CommandDoc::Resume => "resume".to_owned(),
+        CommandDoc::Apply { .. } => "apply".to_owned(),
         CommandDoc::Clear { node } => format!("clear of {node}"),
         CommandDoc::Resign { force: false } => "resign".to_owned(),
         CommandDoc::Resign { force: true } => "forced resign".to_owned(),
@@ -190,6 +201,12 @@ pub(super) fn done(command: &Command, before: &Snapshot) -> Done {
         Command::Resume => {
             (format!("the cluster {} paused", no_longer(before.state.paused.is_some())), None)
         }
+        Command::Apply(_) => (
+            "the cluster has the timing, policy and priorities of the file; a fence window counts \
+             from the next boss on"
+                .to_owned(),
+            None,
+        ),
         Command::Clear { node } => {
             let was = before.hold_offs.iter().any(|(held, _)| held == node);
             (format!("{node} {} held off", no_longer(was)), None)
@@ -215,9 +232,10 @@ pub(super) fn refusal(error: &CommandError) -> Refusal {
         CommandError::NotLeader(_) => RefusalKind::NoQuorum,
         CommandError::UnknownNode(_) => RefusalKind::UnknownNode,
         CommandError::NobodyEligible(_) => RefusalKind::NobodyEligible,
-        CommandError::Unfit(..) | CommandError::AlreadyBoss(_) | CommandError::Paused => {
-            RefusalKind::Refused
-        }
+        CommandError::Unfit(..)
+        | CommandError::AlreadyBoss(_)
+        | CommandError::Paused
+        | CommandError::Unsound(_) => RefusalKind::Refused,
         CommandError::NoBoss => RefusalKind::NotBoss,
         CommandError::TryAgain(_) => RefusalKind::TryAgain,
     };

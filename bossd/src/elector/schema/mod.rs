@@ -8,6 +8,8 @@ mod settings;
 pub mod state_file;
 pub mod wire;
 
+pub use settings::SettingsDoc;
+
 /// Why bytes from a peer or a disk are not what they claim to be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SchemaError {

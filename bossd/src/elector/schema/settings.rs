@@ -1,9 +1,19 @@
 //! The mirrors of what an operator sets for the whole cluster: timing and policy.
 
-use election::{Criterion, Failback, LONGEST_PROMISE, Policy, Profile, Span, Timing};
+use election::{
+    Criterion, Failback, LONGEST_PROMISE, MOST_MEMBERS, Policy, Profile, Settings, Span, Timing,
+};
 use serde::{Deserialize, Serialize};
 
-use super::SchemaError;
+use super::{SchemaError, document};
+
+/// [`Settings`], on its way to the leader.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SettingsDoc {
+    timing: TimingDoc,
+    policy: PolicyDoc,
+    priorities: Vec<(String, u8)>,
+}
 
 /// [`Timing`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +33,31 @@ pub(super) struct PolicyDoc {
     prefer: Vec<String>,
     failback_after_ns: Option<u64>,
     hold_off_ns: u64,
+}
+
+impl From<&Settings> for SettingsDoc {
+    fn from(settings: &Settings) -> Self {
+        let Settings { timing, policy, priorities } = settings;
+        let priorities = priorities.iter().map(|(name, priority)| (name.to_string(), *priority));
+        Self { timing: timing.into(), policy: policy.into(), priorities: priorities.collect() }
+    }
+}
+
+impl TryFrom<SettingsDoc> for Settings {
+    type Error = SchemaError;
+
+    fn try_from(doc: SettingsDoc) -> Result<Self, SchemaError> {
+        let SettingsDoc { timing, policy, priorities } = doc;
+        if priorities.len() > MOST_MEMBERS {
+            return Err(SchemaError::value("the number of priorities", priorities.len()));
+        }
+        let named = |(name, priority): (String, u8)| Ok((document::node(&name)?, priority));
+        Ok(Self {
+            timing: timing.try_into()?,
+            policy: policy.try_into()?,
+            priorities: priorities.into_iter().map(named).collect::<Result<_, SchemaError>>()?,
+        })
+    }
 }
 
 impl From<&Timing> for TimingDoc {

@@ -1,6 +1,7 @@
 //! Tests of real bossd processes. Each has its own cluster, waits for conditions, and has its
 //! witnesses judged at the end.
 
+mod apply;
 mod bad_disk;
 mod commands;
 mod deaths;

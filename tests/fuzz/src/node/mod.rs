@@ -16,7 +16,7 @@ use election::{
 
 use crate::draw::Draw;
 use crate::values::{
-    CLUSTER, MOST, NAMES, Near, hard, life, life_of, name_of, over_the_wire, span,
+    self, CLUSTER, MOST, NAMES, Near, hard, life, life_of, name_of, over_the_wire, span,
 };
 use judge::Judge;
 use surroundings::{favour, readable, start};
@@ -285,7 +285,7 @@ impl Bench {
     fn command(&mut self, draw: &mut Draw<'_>) {
         let node = name_of(draw.below(NAMES.len()));
         let (force, reason) = (draw.flag(), String::from("why"));
-        let command = match draw.below(11) {
+        let command = match draw.below(12) {
             0 => Command::Resign { force },
             1 => Command::Switchover { to: node },
             2 => Command::Drain { node, until: None, reason, force },
@@ -293,6 +293,7 @@ impl Bench {
             4 => Command::Pause { until: None, reason },
             5 => Command::Resume,
             6 => Command::Clear { node },
+            11 => Command::Apply(Box::new(values::settings(draw, self.node.state(), node))),
             7 => {
                 self.judge.confirmed(self.now, &node, self.snapshot().term);
                 Command::Confirm { node }

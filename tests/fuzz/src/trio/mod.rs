@@ -10,7 +10,7 @@ mod judge;
 use election::{Command, Effect, Envelope, Kind, Message, Moment, NodeId, Span, Word, Written};
 
 use crate::draw::Draw;
-use crate::values::{NAMES, name_of, unborn};
+use crate::values::{self, NAMES, name_of, unborn};
 use clock::Clock;
 use host::Host;
 use judge::Judge;
@@ -277,7 +277,7 @@ impl World {
     fn command(&mut self, draw: &mut Draw<'_>) {
         let (host, force, node) = (draw.below(HOSTS), draw.flag(), name_of(draw.below(HOSTS)));
         let reason = String::from("why");
-        let command = match draw.below(9) {
+        let command = match draw.below(10) {
             0 => Command::Resign { force },
             1 => Command::Switchover { to: node },
             2 => Command::Drain { node, until: None, reason, force },
@@ -285,6 +285,10 @@ impl World {
             4 => Command::Pause { until: None, reason },
             5 => Command::Resume,
             6 => Command::Clear { node },
+            9 => {
+                let Some(elector) = &self.hosts[host].elector else { return };
+                Command::Apply(Box::new(values::settings(draw, elector.node.state(), node)))
+            }
             7 => Command::Leave,
             // Nobody is confirmed off who is not: that would be the operator's second boss.
             _ => Command::SetReady(force),

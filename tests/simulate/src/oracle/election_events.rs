@@ -19,7 +19,7 @@ use crate::world::{HostId, Instant};
 impl Oracle {
     /// S1.
     pub(crate) fn elector_starts(&mut self, host: HostId, here: Moment, hard: &HardState) {
-        self.promises.starts(host, here, hard, self.promise);
+        self.promises.starts(host, here, hard);
         self.choice.starts(host);
         self.handovers.starts(host);
         self.cut_off.forgets(host);
@@ -59,7 +59,8 @@ impl Oracle {
             before: heard.before,
             // Section 6: a leader that this node had not bound may bring the version that binds it.
             counts: heard.counts || has_adopted(node, heard.envelope),
-            promise: self.promise,
+            // That of the state that it has now; it may have promised more.
+            promise: node.state().timing.promise(),
             about: heard.about,
         });
         match self.promises.votes(voter, heard) {

@@ -37,7 +37,7 @@ mod promises;
 mod refresh;
 mod released;
 
-use election::{ClusterState, Epoch, Span};
+use election::{ClusterState, Epoch, Span, Timing};
 
 use crate::rules::Exercised;
 use crate::world::{HostId, Instant};
@@ -67,7 +67,6 @@ pub(crate) struct Oracle {
     /// Of the node whose event this is, before it.
     had_lease: bool,
     lease: Span,
-    promise: Span,
     slot: Span,
     margin: Span,
     /// X3: each host's elector lets go in order.
@@ -84,8 +83,13 @@ pub(crate) struct Oracle {
 pub(crate) type Verdict = Result<(), String>;
 
 impl Oracle {
-    pub(crate) fn new(hosts: usize, unborn: &ClusterState, clocks_jump: bool) -> Self {
-        let timing = &unborn.timing;
+    /// `least` and `most`: the shortest and the longest times that the cluster may ever have.
+    pub(crate) fn new(
+        hosts: usize,
+        unborn: &ClusterState,
+        (least, most): &(Timing, Timing),
+        clocks_jump: bool,
+    ) -> Self {
         let voters = unborn.members.voting().count();
         Self {
             intervals: intervals::Intervals::new(hosts),
@@ -103,14 +107,13 @@ impl Oracle {
             lives: lives::Lives::default(),
             refreshes: refresh::Refreshes::new(hosts),
             stopped: liveness::Stopped::new(hosts),
-            handovers: liveness::Handovers::new(hosts, timing),
-            cut_off: cut_off::CutOff::new(hosts, voters, timing),
+            handovers: liveness::Handovers::new(hosts, least),
+            cut_off: cut_off::CutOff::new(hosts, voters, least),
             waiting: vec![None; hosts],
             had_lease: false,
-            lease: timing.lease,
-            promise: timing.promise(),
-            slot: timing.slot,
-            margin: timing.promote_margin(),
+            lease: most.lease,
+            slot: unborn.timing.slot,
+            margin: least.promote_margin(),
             demotes: vec![false; hosts],
             voters,
             clocks_jump,

@@ -62,8 +62,8 @@ impl Promises {
     }
 
     /// S1.
-    pub(super) fn starts(&mut self, host: HostId, now: Moment, hard: &HardState, promise: Span) {
-        let silence = hard.promise_hiwater.max(promise);
+    pub(super) fn starts(&mut self, host: HostId, now: Moment, hard: &HardState) {
+        let silence = hard.promise_hiwater.max(hard.state.timing.promise());
         let voted = (hard.term, hard.voted_for.is_some());
         let until = now.plus(silence);
         self.0[host] = Promise { until, term: hard.term, voted, ..Promise::default() };
