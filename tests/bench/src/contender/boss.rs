@@ -3,6 +3,7 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::process::Stdio;
 
@@ -13,6 +14,7 @@ use harness::{Acting, Bed, bossctl, bossd, until};
 use network::{Bounds, Lan, listen, names};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use tempfile::TempDir;
 
 use super::{Contender, Fault, HOSTS, done};
 use crate::proc::running;
@@ -25,7 +27,12 @@ pub struct Boss {
     bed: Bed,
     lan: Lan,
     binaries: Vec<PathBuf>,
+    /// The run directories: in memory, as those below /run are.
+    _runs: Vec<TempDir>,
 }
+
+/// Where memory looks like a directory.
+const MEMORY: &str = "/dev/shm";
 
 impl Boss {
     /// Starts three with these lines of `[timing]`.
@@ -46,7 +53,15 @@ impl Boss {
             to
         };
         let binaries = (0..HOSTS).map(copy).collect();
-        let mut all = Self { name, timing, bed, lan, binaries };
+        let run = |host: usize| {
+            let run = TempDir::with_prefix_in("bench-run-", MEMORY).expect("memory");
+            let at = bed.node(host).dir.join("run");
+            fs::remove_dir(&at).expect("an empty directory of ours");
+            symlink(run.path(), &at).expect("our own directory");
+            run
+        };
+        let runs = (0..HOSTS).map(run).collect();
+        let mut all = Self { name, timing, bed, lan, binaries, _runs: runs };
         for host in 0..HOSTS {
             all.run(host);
         }
@@ -92,7 +107,7 @@ impl Contender for Boss {
     fn configured(&self) -> String {
         format!(
             "`[timing] {}`, three voters of equal rights, one hook that writes down its calls, \
-             runner `direct`, electors as root, `hold-off = \"1s\"`",
+             runner `direct`, electors as root, the run directory in memory as `/run` is, `hold-off = \"1s\"`",
             self.timing.replace('\n', ", ")
         )
     }

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use harness::judge::Line;
-use harness::until;
+use harness::{boot_ns, until};
 use network::{Lan, address};
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
@@ -32,12 +32,19 @@ pub struct Etcd {
     daemons: Daemons,
     timing: Timing,
     doubles: u32,
+    /// Since when fewer than all hold or wait.
+    few_since: Option<u64>,
 }
 
 impl Etcd {
     /// Starts three.
     pub fn start(timing: Timing) -> Self {
-        let mut all = Self { daemons: Daemons::prepare(&[PROGRAM, CLIENT]), timing, doubles: 0 };
+        let mut all = Self {
+            daemons: Daemons::prepare(&[PROGRAM, CLIENT]),
+            timing,
+            doubles: 0,
+            few_since: None,
+        };
         for host in 0..HOSTS {
             let script = all.daemons.at(host).join("wait-for-lock");
             fs::write(&script, all.script(host)).expect("our own directory");
@@ -124,7 +131,25 @@ impl Etcd {
             self.end_doubles(&acting);
         }
         let [holder] = *acting.as_slice() else { return None };
+        if waiting < HOSTS {
+            self.wake_waiting(holder);
+            return None;
+        }
+        self.few_since = None;
         (waiting == HOSTS).then_some(holder)
+    }
+
+    /// An `etcdctl lock` whose lease ran out while it waited waits on for nothing: after as long as
+    /// a lease, those that wait are ended, and their scripts start them again.
+    fn wake_waiting(&mut self, holder: usize) {
+        let since = *self.few_since.get_or_insert_with(boot_ns);
+        if boot_ns() - since < LEASE_NS {
+            return;
+        }
+        self.few_since = None;
+        for host in (0..HOSTS).filter(|host| *host != holder) {
+            signal(&self.daemons.running(host, "etcdctl"), Signal::SIGTERM);
+        }
     }
 
     /// A lock whose lease has run out is somebody else's, and its command goes on: `etcdctl lock`
@@ -264,6 +289,8 @@ fn elected_at(line: &str) -> Option<i128> {
     Some(stamp.as_nanosecond())
 }
 
+/// The longest lease of a lock that is measured.
+const LEASE_NS: u64 = 10_000_000_000;
 /// Where Debian has the server.
 pub const PROGRAM: &str = "/usr/bin/etcd";
 /// And its client.
