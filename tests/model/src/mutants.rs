@@ -14,6 +14,7 @@ const CAUGHT: &[(Mutant, &str)] = &[
     (Mutant::S1VotesAtOnce, "an elector dies"),
     (Mutant::PromiseShorterThanLease, "links cut and joined"),
     (Mutant::L1CountsFromReceipt, "answers late"),
+    (Mutant::L1ReliesEarly, "a longer lease applied"),
     (Mutant::W2SkipsFenceWait, "an elector dies"),
     (Mutant::TakeOverWithoutRelease, "handover"),
     (Mutant::W3PromotesUncommitted, "handover"),

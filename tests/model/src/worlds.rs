@@ -157,7 +157,9 @@ fn refreshes(deep: bool) -> Vec<Setup> {
             ..world("M2 three voters, renew", 3, 2, if deep { 5 } else { 4 })
         },
         Setup {
-            budget: Budget { cuts: 1 + more, delays: 1, orders: 1 + more, ..Budget::default() },
+            swift: Swift::AllButAnswers,
+            timing: no_slack(),
+            budget: Budget { cuts: 1, delays: 1 + more, orders: 1 + more, ..Budget::default() },
             orders: vec![apply(3), apply(2)],
             sometimes: &[Mark::Boss, Mark::V1Refuses, Mark::L2Over],
             ..world("M2 three voters, a longer lease applied", 3, 2, 3)
