@@ -28,6 +28,8 @@ pub const GET_HISTORY: &str = "io.boss.Cluster.GetHistory";
 pub const GET_HOOKS: &str = "io.boss.Cluster.GetHooks";
 /// Takes [`PlanHooks`], answers [`PlanReply`].
 pub const PLAN_HOOKS: &str = "io.boss.Cluster.PlanHooks";
+/// Takes [`crate::preview::PreviewOrder`], answers [`crate::preview::PreviewReply`].
+pub const PREVIEW_ORDER: &str = "io.boss.Cluster.PreviewOrder";
 /// Takes [`Drain`], answers [`Done`].
 pub const DRAIN: &str = "io.boss.Cluster.Drain";
 /// Takes [`Undrain`], answers [`Done`].
@@ -42,6 +44,8 @@ pub const CLEAR: &str = "io.boss.Cluster.Clear";
 pub const RESIGN: &str = "io.boss.Cluster.Resign";
 /// Takes [`Switchover`], answers [`Done`].
 pub const SWITCHOVER: &str = "io.boss.Cluster.Switchover";
+/// Takes [`ConfirmDead`], answers [`Done`].
+pub const CONFIRM_DEAD: &str = "io.boss.Cluster.ConfirmDead";
 /// Answers [`Info`].
 pub const GET_INFO: &str = "org.varlink.service.GetInfo";
 /// Takes [`WhichInterface`], answers [`Description`].
@@ -113,6 +117,16 @@ pub struct Resign {
 pub struct Switchover {
     /// Who is to become boss.
     pub to: String,
+}
+
+/// `io.boss.Cluster.ConfirmDead`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConfirmDead {
+    /// Whose host is surely off.
+    pub node: String,
+    /// Its name once more, as the operator typed it: whoever is wrong makes a second boss.
+    pub again: String,
 }
 
 /// `io.boss.Cluster.Explain`.
@@ -341,7 +355,7 @@ mod tests {
     #[test]
     fn the_description_names_every_method_error_and_field() {
         let text = description(INTERFACE).expect("described");
-        for method in [EXPLAIN, GET_HISTORY, GET_HOOKS, PLAN_HOOKS] {
+        for method in [EXPLAIN, GET_HISTORY, GET_HOOKS, PLAN_HOOKS, PREVIEW_ORDER, CONFIRM_DEAD] {
             let name = method.rsplit('.').next().expect("a name");
             assert!(text.contains(&format!("method {name}(")), "{method}");
         }
@@ -350,8 +364,9 @@ mod tests {
             assert!(text.contains(&format!("method {name}(")), "{method}");
         }
         for kind in RefusalKind::ALL {
-            let error = format!("error {} ({}: string)", kind.name(), kind.field());
-            assert!(text.contains(&error), "{error}");
+            let (_, error) = text.split_once(&format!("error {} (", kind.name())).expect("named");
+            let fields = error.split(')').next().expect("its fields");
+            assert!(fields.contains(&format!("{}: string", kind.field())), "{kind:?}");
         }
         let status = include_str!("../tests/status.json");
         let mut keys = Vec::new();
@@ -361,6 +376,7 @@ mod tests {
             include_str!("../tests/history.json"),
             include_str!("../tests/hooks.json"),
             include_str!("../tests/plan.json"),
+            include_str!("../tests/preview.json"),
         ] {
             collect_keys(&serde_json::from_str(document).expect("JSON"), &mut keys);
         }
