@@ -1,4 +1,8 @@
-//! The command line: every verb with its arguments, and where the daemon's socket is.
+//! The command line: every verb with its arguments, and where the daemon's socket is. Those of the
+//! verbs that change something are in [`change`].
+
+mod change;
+mod units;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -7,7 +11,9 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
-use control::interface::MAX_FOR_S;
+
+pub use change::{Clear, ConfirmDead, Drain, ForceResign, How, Pause, Resign, Switchover, Undrain};
+use units::duration;
 
 use crate::exit::Exit;
 use crate::verbs::condition::Condition;
@@ -65,6 +71,8 @@ pub enum Verb {
     Switchover(Switchover),
     /// Give the cluster the timing, policy and priorities of a file
     Apply(Apply),
+    /// Vouch that the host of a lost node is off, so that nobody waits for it
+    ConfirmDead(ConfirmDead),
     /// Look at the hooks of a node
     #[command(subcommand)]
     Hooks(Hooks),
@@ -194,80 +202,6 @@ pub struct ConfigCheck {
     pub json: bool,
 }
 
-/// `bossctl drain`.
-#[derive(Debug, clap::Args)]
-pub struct Drain {
-    /// Which node [default: the one whose daemon is asked]
-    pub node: Option<String>,
-    /// After how long it ends by itself, as in 90s, 30min, 2h or 1d12h [default: never]
-    #[arg(long = "for", value_name = "DURATION", value_parser = seconds)]
-    pub for_s: Option<u64>,
-    /// Why, for those who look at the status later
-    #[arg(long, value_name = "TEXT")]
-    pub reason: Option<String>,
-    /// Also when no other node could be boss
-    #[arg(long)]
-    pub force: bool,
-    /// Return only when the node is out of service and not the boss
-    #[arg(long)]
-    pub wait: bool,
-}
-
-/// `bossctl undrain`.
-#[derive(Debug, clap::Args)]
-pub struct Undrain {
-    /// Which node [default: the one whose daemon is asked]
-    pub node: Option<String>,
-}
-
-/// `bossctl pause`.
-#[derive(Debug, clap::Args)]
-pub struct Pause {
-    /// After how long it ends by itself, as in 90s, 30min, 2h or 1d12h [default: never]
-    #[arg(long = "for", value_name = "DURATION", value_parser = seconds)]
-    pub for_s: Option<u64>,
-    /// Why, for those who look at the status later
-    #[arg(long, value_name = "TEXT")]
-    pub reason: Option<String>,
-}
-
-/// `bossctl clear`.
-#[derive(Debug, clap::Args)]
-pub struct Clear {
-    /// Which node [default: the one whose daemon is asked]
-    pub node: Option<String>,
-}
-
-/// `bossctl resign`.
-#[derive(Debug, clap::Args)]
-pub struct Resign {
-    /// Even if nobody eligible could take over
-    #[arg(long)]
-    pub force: bool,
-    /// Return only when the successor acts
-    #[arg(long)]
-    pub wait: bool,
-}
-
-/// `bossctl force-resign`.
-#[derive(Debug, clap::Args)]
-pub struct ForceResign {
-    /// Return only when the successor acts
-    #[arg(long)]
-    pub wait: bool,
-}
-
-/// `bossctl switchover`.
-#[derive(Debug, clap::Args)]
-pub struct Switchover {
-    /// Who is to become boss
-    #[arg(long, value_name = "NODE")]
-    pub to: String,
-    /// Return only when it acts
-    #[arg(long)]
-    pub wait: bool,
-}
-
 /// `bossctl ca`.
 #[derive(Debug, Subcommand)]
 pub enum Ca {
@@ -338,29 +272,6 @@ fn conditions() -> impl TypedValueParser<Value = Condition> {
         .map(|word| Condition::parse(&word).expect("one of its words"))
 }
 
-/// A distance in time, in milliseconds or more.
-fn duration(text: &str) -> Result<Duration, String> {
-    in_units(text)
-        .and_then(|duration| Duration::try_from(duration).ok())
-        .ok_or_else(|| "write it as in 500ms, 30s or 5min".to_owned())
-}
-
-/// A distance in time, in whole seconds.
-fn seconds(text: &str) -> Result<u64, String> {
-    let duration =
-        in_units(text).ok_or_else(|| "write it as in 90s, 30min, 2h or 1d12h".to_owned())?;
-    match u64::try_from(duration.as_secs()) {
-        Ok(seconds @ 1..=MAX_FOR_S) => Ok(seconds),
-        _ => Err(format!("it may be from a second to {} days", MAX_FOR_S / 86_400)),
-    }
-}
-
-/// A distance in time as people write it. Months have no length.
-fn in_units(text: &str) -> Option<jiff::SignedDuration> {
-    let span: jiff::Span = text.parse().ok()?;
-    span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).ok()
-}
-
 /// Understands a command line, program name included.
 pub fn read(line: impl IntoIterator<Item = OsString>) -> Result<Args, Usage> {
     Args::try_parse_from(line).map_err(Usage)
@@ -410,33 +321,28 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_is_told_in_units() {
-        for (text, ms) in [("500ms", 500), ("30s", 30_000), ("2min", 120_000), ("0s", 0)] {
-            assert_eq!(duration(text), Ok(Duration::from_millis(ms)), "{text}");
-        }
-        for text in ["", "30", "1mo", "-5s", "soon"] {
-            assert!(duration(text).is_err(), "{text}");
-        }
+    fn what_a_verb_needs_must_be_given() {
         for wrong in ["bossctl hooks run promote", "bossctl hooks run explode --dry-run"] {
             assert_eq!(line(wrong).expect_err(wrong).exit(), Exit::Usage, "{wrong}");
         }
         for wrong in ["bossctl wait", "bossctl wait --for luck", "bossctl assert"] {
             assert_eq!(line(wrong).expect_err(wrong).exit(), Exit::Usage, "{wrong}");
         }
+        for wrong in [
+            "bossctl resign --timeout 5s",
+            "bossctl drain --json",
+            "bossctl switchover --to beta --wait --dry-run",
+            "bossctl confirm-dead",
+        ] {
+            assert_eq!(line(wrong).expect_err(wrong).exit(), Exit::Usage, "{wrong}");
+        }
+        for right in ["bossctl drain --wait --timeout 5s", "bossctl resign --dry-run --json"] {
+            assert!(line(right).is_ok(), "{right}");
+        }
     }
 
     #[test]
-    fn a_time_is_told_in_units_and_is_neither_none_nor_for_ever() {
-        let cases = [("90s", 90), ("30min", 1_800), ("30m", 1_800), ("2h", 7_200)];
-        let more = [("1h30m", 5_400), ("1d12h", 129_600), ("366d", MAX_FOR_S), ("1.5h", 5_400)];
-        for (text, wanted) in cases.into_iter().chain(more) {
-            assert_eq!(seconds(text), Ok(wanted), "{text}");
-        }
-        for text in
-            ["", "2", "h", "2 fortnights", "1mo", "1y", "0s", "0.9s", "-2h", "367d", "2h ago"]
-        {
-            assert!(seconds(text).is_err(), "{text}: {:?}", seconds(text));
-        }
+    fn a_time_without_a_unit_is_answered_with_an_example() {
         let told = line("bossctl drain --for 2").expect_err("no unit").0.to_string();
         assert!(told.contains("--for <DURATION>") && told.contains("30min"), "{told}");
     }

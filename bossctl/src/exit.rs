@@ -61,14 +61,20 @@ pub enum Failure {
         /// Those that exist.
         known: Vec<String>,
     },
+    /// The command line is right by its form and still not what is needed.
+    #[error("{0}")]
+    Usage(String),
     /// The change was accepted, and something else came of it.
     #[error("{0}")]
     No(String),
     /// The change was accepted, and what was waited for has not come.
-    #[error("accepted, but after {waited_s} s {what}: look at `bossctl status`")]
+    #[error(
+        "accepted, but after {} {what}: it may still come true, look at `bossctl status`",
+        crate::render::span(*waited)
+    )]
     StillWaiting {
         /// How long was waited.
-        waited_s: u64,
+        waited: Duration,
         /// What is not yet so.
         what: String,
     },
@@ -122,6 +128,7 @@ impl Failure {
                 | ClientError::NotUnderstood { .. },
             ) => Exit::NotThere,
             Self::Playground(error) => error.exit(),
+            Self::Usage(_) => Exit::Usage,
             Self::No(_) | Self::NoSuchMember { .. } | Self::Ca(_) | Self::Output(_) => Exit::No,
         }
     }

@@ -5,6 +5,7 @@ mod explain;
 mod history;
 mod hooks;
 mod page;
+mod preview;
 
 use std::ffi::OsStr;
 use std::fmt::Write;
@@ -17,6 +18,7 @@ pub use history::history;
 pub use hooks::{hooks, plan};
 pub use page::plain;
 use page::{COLUMNS, Page, duration, round_trip, wall_clock};
+pub use preview::{candidates, preview};
 
 /// With more members than this, observers are only counted: the rest must stay in sight.
 const ROWS: usize = 16;

@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::interface::{self, Done, Refusal};
+use crate::preview::PreviewOrder;
 use crate::varlink::{self, Call, Decoder, FrameError, MAX_MESSAGE, MAX_REPLY, Reply};
 
 /// How long a reply may take. The daemon gives a command ten seconds, and says so itself.
@@ -131,6 +132,11 @@ impl Client {
         self.call(interface::APPLY, parameters)
     }
 
+    /// The preview document of an order, as the leader foresees it.
+    pub fn preview(&mut self, parameters: &PreviewOrder) -> Result<Value, ClientError> {
+        self.document(interface::PREVIEW_ORDER, parameters, "preview")
+    }
+
     /// Shows `look` one status after the other, at least one a second, until it breaks off.
     pub fn watch<B>(
         mut self,
@@ -185,6 +191,14 @@ impl Client {
     /// Has the boss hand over to a given node.
     pub fn switchover(&mut self, parameters: &interface::Switchover) -> Result<Done, ClientError> {
         self.call(interface::SWITCHOVER, parameters)
+    }
+
+    /// Has the cluster take a node for dead.
+    pub fn confirm_dead(
+        &mut self,
+        parameters: &interface::ConfirmDead,
+    ) -> Result<Done, ClientError> {
+        self.call(interface::CONFIRM_DEAD, parameters)
     }
 
     /// Calls `method` and reads its one reply.

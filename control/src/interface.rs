@@ -33,6 +33,8 @@ pub const PLAN_HOOKS: &str = "io.boss.Cluster.PlanHooks";
 pub const COMPARE: &str = "io.boss.Cluster.Compare";
 /// Takes [`Apply`], answers [`Done`].
 pub const APPLY: &str = "io.boss.Cluster.Apply";
+/// Takes [`crate::preview::PreviewOrder`], answers [`crate::preview::PreviewReply`].
+pub const PREVIEW_ORDER: &str = "io.boss.Cluster.PreviewOrder";
 /// Takes [`Drain`], answers [`Done`].
 pub const DRAIN: &str = "io.boss.Cluster.Drain";
 /// Takes [`Undrain`], answers [`Done`].
@@ -47,6 +49,8 @@ pub const CLEAR: &str = "io.boss.Cluster.Clear";
 pub const RESIGN: &str = "io.boss.Cluster.Resign";
 /// Takes [`Switchover`], answers [`Done`].
 pub const SWITCHOVER: &str = "io.boss.Cluster.Switchover";
+/// Takes [`ConfirmDead`], answers [`Done`].
+pub const CONFIRM_DEAD: &str = "io.boss.Cluster.ConfirmDead";
 /// Answers [`Info`].
 pub const GET_INFO: &str = "org.varlink.service.GetInfo";
 /// Takes [`WhichInterface`], answers [`Description`].
@@ -137,6 +141,16 @@ pub struct Apply {
 pub struct CompareReply {
     /// How the file differs from the cluster.
     pub comparison: Comparison,
+}
+
+/// `io.boss.Cluster.ConfirmDead`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConfirmDead {
+    /// Whose host is surely off.
+    pub node: String,
+    /// Its name once more, as the operator typed it: whoever is wrong makes a second boss.
+    pub again: String,
 }
 
 /// `io.boss.Cluster.Explain`.
@@ -365,7 +379,16 @@ mod tests {
     #[test]
     fn the_description_names_every_method_error_and_field() {
         let text = description(INTERFACE).expect("described");
-        for method in [EXPLAIN, GET_HISTORY, GET_HOOKS, PLAN_HOOKS, COMPARE, APPLY] {
+        for method in [
+            EXPLAIN,
+            GET_HISTORY,
+            GET_HOOKS,
+            PLAN_HOOKS,
+            PREVIEW_ORDER,
+            COMPARE,
+            CONFIRM_DEAD,
+            APPLY,
+        ] {
             let name = method.rsplit('.').next().expect("a name");
             assert!(text.contains(&format!("method {name}(")), "{method}");
         }
@@ -374,8 +397,9 @@ mod tests {
             assert!(text.contains(&format!("method {name}(")), "{method}");
         }
         for kind in RefusalKind::ALL {
-            let error = format!("error {} ({}: string)", kind.name(), kind.field());
-            assert!(text.contains(&error), "{error}");
+            let (_, error) = text.split_once(&format!("error {} (", kind.name())).expect("named");
+            let fields = error.split(')').next().expect("its fields");
+            assert!(fields.contains(&format!("{}: string", kind.field())), "{kind:?}");
         }
         let status = include_str!("../tests/status.json");
         let mut keys = Vec::new();
@@ -386,6 +410,7 @@ mod tests {
             include_str!("../tests/hooks.json"),
             include_str!("../tests/plan.json"),
             include_str!("../tests/comparison.json"),
+            include_str!("../tests/preview.json"),
         ] {
             collect_keys(&serde_json::from_str(document).expect("JSON"), &mut keys);
         }

@@ -60,6 +60,7 @@ mod orders;
 mod outgoing;
 mod permit;
 mod preference;
+mod preview;
 mod publish;
 mod quorum;
 mod ready;
@@ -96,6 +97,7 @@ pub use node::{Node, Start};
 pub use note::{Level, Note};
 pub use permit::Executor;
 pub use preference::{Criterion, ranking};
+pub use preview::Preview;
 pub use ready::{Act, Effect, Ready, Reason};
 pub use status::{PeerView, Snapshot};
 pub use timing::{

@@ -27,8 +27,7 @@ impl Node {
             Command::Resign { force } => self.resign(now, force)?,
             Command::Switchover { to } => self.switch_over(now, to)?,
             Command::Drain { ref node, force, .. } => {
-                self.require_leader()?;
-                self.require_other_eligible(node, now, force)?;
+                self.may_drain(node, now, force)?;
                 return self.enqueue(id, command);
             }
             Command::Undrain { ref node } | Command::Clear { ref node } => {
@@ -50,14 +49,18 @@ impl Node {
     }
 
     pub(crate) fn enqueue(&mut self, id: u64, command: Command) -> Result<bool, CommandError> {
-        let Standing::Leader(leader) = &mut self.standing else {
-            return Err(CommandError::NotLeader(self.leader.clone()));
-        };
-        if leader.orders.len() >= MOST_ORDERS {
+        self.require_room()?;
+        if let Standing::Leader(leader) = &mut self.standing {
+            leader.orders.push_back((id, command));
+        }
+        Ok(false)
+    }
+
+    fn require_room(&self) -> Result<(), CommandError> {
+        if self.require_leader()?.orders.len() >= MOST_ORDERS {
             return Err(CommandError::TryAgain("too many orders wait to be written"));
         }
-        leader.orders.push_back((id, command));
-        Ok(false)
+        Ok(())
     }
 
     pub(crate) fn require_leader(&self) -> Result<&Leader, CommandError> {
@@ -70,6 +73,17 @@ impl Node {
     pub(crate) fn require_member(&self, node: &NodeId) -> Result<&Member, CommandError> {
         let member = self.hard.state.members.find(node);
         member.ok_or_else(|| CommandError::UnknownNode(node.clone()))
+    }
+
+    pub(crate) fn may_drain(
+        &self,
+        node: &NodeId,
+        now: Moment,
+        force: bool,
+    ) -> Result<(), CommandError> {
+        self.require_leader()?;
+        self.require_other_eligible(node, now, force)?;
+        self.require_room()
     }
 
     /// A drain that would leave nobody who could be boss needs force. That of a boss is asked what a
@@ -98,12 +112,17 @@ impl Node {
         if paused && !force { Err(CommandError::Paused) } else { Ok(()) }
     }
 
-    pub(crate) fn resign(&mut self, now: Moment, force: bool) -> Result<(), CommandError> {
+    pub(crate) fn may_resign(&self, now: Moment, force: bool) -> Result<(), CommandError> {
         self.require_boss()?;
         self.require_running(force)?;
         if !force && self.best_successor(now).is_none() {
             return Err(self.nobody_eligible(now));
         }
+        Ok(())
+    }
+
+    pub(crate) fn resign(&mut self, now: Moment, force: bool) -> Result<(), CommandError> {
+        self.may_resign(now, force)?;
         if let Standing::Leader(leader) = &mut self.standing {
             leader.hold_off_me = Some(HoldOffCause::Resigned);
         }
@@ -111,16 +130,21 @@ impl Node {
         Ok(())
     }
 
-    pub(crate) fn switch_over(&mut self, now: Moment, to: NodeId) -> Result<(), CommandError> {
+    pub(crate) fn may_switch_over(&self, now: Moment, to: &NodeId) -> Result<(), CommandError> {
         self.require_boss()?;
         self.require_running(false)?;
-        self.require_member(&to)?;
-        if to == self.me {
-            return Err(CommandError::AlreadyBoss(to));
+        self.require_member(to)?;
+        if *to == self.me {
+            return Err(CommandError::AlreadyBoss(to.clone()));
         }
-        if let Some(why) = self.unfit(&to, now) {
-            return Err(CommandError::Unfit(to, why.to_string()));
+        match self.unfit(to, now) {
+            Some(why) => Err(CommandError::Unfit(to.clone(), why.to_string())),
+            None => Ok(()),
         }
+    }
+
+    pub(crate) fn switch_over(&mut self, now: Moment, to: NodeId) -> Result<(), CommandError> {
+        self.may_switch_over(now, &to)?;
         if let Standing::Leader(leader) = &mut self.standing {
             leader.set_stay = true;
         }

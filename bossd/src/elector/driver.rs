@@ -18,7 +18,7 @@ use tokio::sync::{mpsc, watch};
 use tracing::{debug, error, info, warn};
 
 use super::allowance::Allowance;
-use super::control::ControlRequest;
+use super::control::Request;
 use super::forward::Forwards;
 use super::peer::{PeerEvent, Peers};
 use super::picture::{Background, Picture};
@@ -41,7 +41,7 @@ pub struct Inputs {
     /// The storage thread.
     pub storage: mpsc::UnboundedReceiver<StorageEvent>,
     /// The control socket.
-    pub operators: mpsc::Receiver<ControlRequest>,
+    pub operators: mpsc::Receiver<Request>,
 }
 
 /// The elector at work.
@@ -78,7 +78,7 @@ enum Event {
     Peer(PeerEvent),
     Executor(Option<ToElector>),
     Storage(StorageEvent),
-    Operator(ControlRequest),
+    Operator(Request),
     CleanedUp(bool),
     Time,
 }
@@ -404,7 +404,7 @@ impl Driver {
         self.alarm.set(self.armed)
     }
 
-    fn handle_operator(&mut self, request: ControlRequest) {
+    fn handle_operator(&mut self, request: Request) {
         self.forwards.take(request, &mut self.node, &self.peers, &self.background);
     }
 }

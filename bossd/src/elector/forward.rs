@@ -1,7 +1,9 @@
 //! Operators' commands: carried out here when this node leads, else forwarded to the leader over
 //! the peers' connections; the answer goes back the same way.
 
+pub(super) mod confirm;
 mod order;
+mod preview;
 
 use std::collections::BTreeMap;
 
@@ -11,9 +13,10 @@ use tokio::sync::oneshot;
 use tracing::{debug, info};
 
 pub use order::{CommandDoc, Order, Report, core_command, document};
+pub use preview::Foreseen;
 
 use self::order::{done, refusal, words};
-use super::control::ControlRequest;
+use super::control::{ControlRequest, Request};
 use super::peer::{Frame, Peers};
 use super::picture::Background;
 use super::schema::SchemaError;
@@ -33,6 +36,8 @@ enum Waiting {
     Peer { node: String, id: u64, done: Done },
     /// A client of this node's control socket, for the answer of this leader.
     Leader { reply: Reply, leader: NodeId },
+    /// A client of this node's control socket, for what this leader foresees.
+    Foresight { reply: preview::Reply, leader: NodeId },
     /// Nobody: the time of a drain or a pause was over.
     Nobody,
 }
@@ -53,6 +58,19 @@ impl Forwards {
 
     /// A request from this node's control socket.
     pub(super) fn take(
+        &mut self,
+        request: Request,
+        node: &mut Node,
+        peers: &Peers,
+        background: &Background,
+    ) {
+        match request {
+            Request::Change(change) => self.take_change(change, node, peers, background),
+            Request::Preview(preview) => self.take_preview(preview, node, peers, background),
+        }
+    }
+
+    fn take_change(
         &mut self,
         request: ControlRequest,
         node: &mut Node,
@@ -105,6 +123,13 @@ impl Forwards {
                 }
             }
             kind::ANSWER => self.take_report(peer, read(frame)?),
+            kind::PREVIEW => {
+                let order: Order = read(frame)?;
+                if background.is_member(peer) {
+                    Self::take_foreign_preview(peer, &order, node, peers, background.me());
+                }
+            }
+            kind::PREVIEWED => self.take_foreseen(peer, read(frame)?),
             _ => return Ok(false),
         }
         Ok(true)
@@ -122,30 +147,44 @@ impl Forwards {
                 let _ = reply.send(result(done));
             }
             Waiting::Peer { node, id, done } => report(peers, &node, id, result(done)),
-            Waiting::Leader { .. } | Waiting::Nobody => {}
+            Waiting::Leader { .. } | Waiting::Foresight { .. } | Waiting::Nobody => {}
         }
     }
 
     /// The connection to a node is lost, and with it what was under way on it: whoever waits for that
     /// node's answer is told at once.
     pub(super) fn lost(&mut self, peer: &NodeId) {
-        let theirs =
-            |waiting: &Waiting| matches!(waiting, Waiting::Leader { leader, .. } if leader == peer);
+        let theirs = |waiting: &Waiting| {
+            let (Waiting::Leader { leader, .. } | Waiting::Foresight { leader, .. }) = waiting
+            else {
+                return false;
+            };
+            leader == peer
+        };
         let ids = self.waiting.iter().filter(|(_, waiting)| theirs(waiting)).map(|(id, _)| *id);
         for id in ids.collect::<Vec<_>>() {
-            if let Some(Waiting::Leader { reply, .. }) = self.waiting.remove(&id) {
-                let text = format!(
-                    "{peer} led, and was lost before it answered: whether it is done is not known. \
-                     Look at the status, and try again"
-                );
-                let _ = reply.send(Err(Refusal::new(RefusalKind::TryAgain, text)));
+            let refusal = |text| Refusal::new(RefusalKind::TryAgain, text);
+            match self.waiting.remove(&id) {
+                Some(Waiting::Leader { reply, .. }) => {
+                    let _ = reply.send(Err(refusal(format!(
+                        "{peer} led, and was lost before it answered: whether it is done is not \
+                         known. Look at the status, and try again"
+                    ))));
+                }
+                Some(Waiting::Foresight { reply, .. }) => {
+                    let text = format!("{peer} led, and was lost before it answered: try again");
+                    let _ = reply.send(Err(refusal(text)));
+                }
+                _ => {}
             }
         }
     }
 
     /// Whether this node's core has a command that it has not answered.
     pub(super) fn is_waiting_for_core(&self) -> bool {
-        let here = |waiting: &Waiting| !matches!(waiting, Waiting::Leader { .. });
+        let here = |waiting: &Waiting| {
+            !matches!(waiting, Waiting::Leader { .. } | Waiting::Foresight { .. })
+        };
         self.waiting.values().any(here)
     }
 
@@ -169,6 +208,11 @@ impl Forwards {
         let Order { id, command, uid } = order;
         self.forget_the_gone();
         info!("{peer} forwards a command of its uid {uid}: {}", words(&command));
+        if matches!(command, CommandDoc::Confirm { .. }) {
+            // It is the node that is asked that hears the other one, or does not.
+            let text = "only the node that is asked takes another for dead";
+            return report(peers, peer, id, Err(Refusal::new(RefusalKind::Refused, text)));
+        }
         match self.carry_out(&command, node) {
             Outcome::Answered(result) => report(peers, peer, id, result),
             Outcome::Later { id: own, done } => {
@@ -197,7 +241,13 @@ impl Forwards {
             Err(refusal) => return Outcome::Answered(Err(refusal)),
         };
         let now = clock::now();
-        let done = done(&order, &node.snapshot(now));
+        let before = node.snapshot(now);
+        if let Command::Confirm { node } = &order
+            && let Some(refusal) = confirm::refusal(&before, node)
+        {
+            return Outcome::Answered(Err(refusal));
+        }
+        let done = done(&order, &before);
         self.next += 1;
         let id = self.next;
         match node.handle_command(now, id, order) {
@@ -213,6 +263,7 @@ impl Forwards {
     fn forget_the_gone(&mut self) {
         self.waiting.retain(|_, waiting| match waiting {
             Waiting::Here { reply, .. } | Waiting::Leader { reply, .. } => !reply.is_closed(),
+            Waiting::Foresight { reply, .. } => !reply.is_closed(),
             Waiting::Peer { .. } | Waiting::Nobody => true,
         });
         while self.waiting.len() >= UNDER_WAY {

@@ -90,7 +90,11 @@ impl World {
             ElectorInput::Written(written) => node.handle_written(now, written),
             ElectorInput::Command(command) => {
                 elector.commands += 1;
+                let foretold = takes_out(&command).then(|| node.preview(now, &command).refused);
                 let answer = node.handle_command(now, elector.commands, command);
+                if let Some(refused) = foretold {
+                    assert_eq!(refused.as_ref(), answer.as_ref().err(), "a preview was wrong");
+                }
                 self.hosts[host].refusal = answer.err().map(|error| error.to_string());
             }
         }
@@ -190,4 +194,9 @@ impl World {
         }
         self.elector_input(host, ElectorInput::Timeout);
     }
+}
+
+/// Whether it is an order that can be looked at before it is given.
+fn takes_out(command: &Command) -> bool {
+    matches!(command, Command::Resign { .. } | Command::Switchover { .. } | Command::Drain { .. })
 }

@@ -323,4 +323,4 @@ fn host(address: &election::Address) -> String {
 }
 
 #[cfg(test)]
-pub(in crate::elector::control) mod tests;
+pub(in crate::elector) mod tests;

@@ -2,11 +2,13 @@
 //! here, nothing is done yet.
 
 use control::interface::{
-    APPLY, Apply, CLEAR, COMPARE, Clear, DRAIN, Description, Drain, EXPLAIN, Explain, GET_HISTORY,
-    GET_HOOKS, GET_INFO, GET_INTERFACE_DESCRIPTION, GET_STATUS, INTERFACE, Info, MAX_FOR_S,
-    MAX_REASON, MAX_TEXT, PAUSE, PLAN_HOOKS, Pause, PlanHooks, RESIGN, RESUME, Resign, Resume,
-    SERVICE, SWITCHOVER, Switchover, UNDRAIN, Undrain, WhichInterface, description,
+    APPLY, Apply, CLEAR, COMPARE, CONFIRM_DEAD, Clear, ConfirmDead, DRAIN, Description, Drain,
+    EXPLAIN, Explain, GET_HISTORY, GET_HOOKS, GET_INFO, GET_INTERFACE_DESCRIPTION, GET_STATUS,
+    INTERFACE, Info, MAX_FOR_S, MAX_REASON, MAX_TEXT, PAUSE, PLAN_HOOKS, PREVIEW_ORDER, Pause,
+    PlanHooks, RESIGN, RESUME, Resign, Resume, SERVICE, SWITCHOVER, Switchover, UNDRAIN, Undrain,
+    WhichInterface, description,
 };
+use control::preview::{OrderKind, PreviewOrder};
 use control::varlink::{Call, Fault};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -45,6 +47,8 @@ pub enum Asked {
     Comparison(Apply),
     /// The settings of a file are published.
     Apply(Apply),
+    /// What would come of an order: a drain, a resignation or a switchover.
+    Preview(ControlCommand),
     /// A change.
     Change(ControlCommand),
 }
@@ -61,7 +65,8 @@ impl Asked {
             | Self::Hooks
             | Self::Plan(_)
             | Self::Comparison(_) => Rights::Read,
-            Self::Apply(_) | Self::Change(_) => Rights::Change,
+            // Of a preview only the leader can answer: it costs the election a turn, as a change does.
+            Self::Preview(_) | Self::Apply(_) | Self::Change(_) => Rights::Change,
         }
     }
 }
@@ -134,6 +139,15 @@ pub fn understand(call: Call) -> Result<Asked, Fault> {
             check("to", Some(&to), MAX_NAME)?;
             Ok(Asked::Change(ControlCommand::Switchover { to }))
         }
+        PREVIEW_ORDER => Ok(Asked::Preview(order(parameters(call.parameters)?)?)),
+        CONFIRM_DEAD => {
+            let ConfirmDead { node, again } = parameters(call.parameters)?;
+            check("node", Some(&node), MAX_NAME)?;
+            if node != again {
+                return Err(Fault::invalid_parameter("again: not the same name as node"));
+            }
+            Ok(Asked::Change(ControlCommand::ConfirmDead { node }))
+        }
         unknown => Err(not_found(unknown)),
     }
 }
@@ -145,6 +159,29 @@ fn file(given: Value) -> Result<Apply, Fault> {
         return Err(Fault::invalid_parameter(&format!("text: at most {MAX_TEXT} bytes")));
     }
     Ok(apply)
+}
+
+/// The order that a preview is of.
+fn order(asked: PreviewOrder) -> Result<ControlCommand, Fault> {
+    let PreviewOrder { order, node, force } = asked;
+    check("node", node.as_deref(), MAX_NAME)?;
+    let force = force.unwrap_or_default();
+    match (order, node) {
+        (OrderKind::Drain, node) => {
+            Ok(ControlCommand::Drain { node, reason: None, force, for_s: None })
+        }
+        (OrderKind::Resign, None) => Ok(ControlCommand::Resign { force }),
+        (OrderKind::Resign, Some(_)) => {
+            Err(Fault::invalid_parameter("node: it is the boss that resigns, whoever that is"))
+        }
+        (OrderKind::Switchover, Some(_)) if force => {
+            Err(Fault::invalid_parameter("force: a switchover cannot be forced"))
+        }
+        (OrderKind::Switchover, Some(to)) => Ok(ControlCommand::Switchover { to }),
+        (OrderKind::Switchover, None) => {
+            Err(Fault::invalid_parameter("node: missing; a switchover is to a node"))
+        }
+    }
 }
 
 fn not_found(method: &str) -> Fault {
@@ -233,7 +270,19 @@ mod tests {
         assert_eq!(resign, Ok(Asked::Change(ControlCommand::Resign { force: false })));
         let switchover = asked(SWITCHOVER, json!({ "to": "beta" }));
         let to = "beta".to_owned();
-        assert_eq!(switchover, Ok(Asked::Change(ControlCommand::Switchover { to })));
+        assert_eq!(switchover, Ok(Asked::Change(ControlCommand::Switchover { to: to.clone() })));
+        let dead = asked(CONFIRM_DEAD, json!({ "node": "beta", "again": "beta" }));
+        assert_eq!(dead, Ok(Asked::Change(ControlCommand::ConfirmDead { node: to.clone() })));
+        let preview = |order, node: Value, force: Value| {
+            asked(PREVIEW_ORDER, json!({ "order": order, "node": node, "force": force }))
+        };
+        let foreseen = preview("switchover", "beta".into(), Value::Null);
+        assert_eq!(foreseen, Ok(Asked::Preview(ControlCommand::Switchover { to })));
+        let foreseen = preview("resign", Value::Null, true.into());
+        assert_eq!(foreseen, Ok(Asked::Preview(ControlCommand::Resign { force: true })));
+        let foreseen = preview("drain", Value::Null, Value::Null);
+        let drain = ControlCommand::Drain { node: None, reason: None, force: false, for_s: None };
+        assert_eq!(foreseen, Ok(Asked::Preview(drain)));
     }
 
     #[test]
@@ -259,6 +308,12 @@ mod tests {
             (PAUSE, json!({ "node": "alpha" }), "InvalidParameter"),
             (RESUME, json!({ "for_s": 1 }), "InvalidParameter"),
             (SWITCHOVER, json!({ "to": "a\nb" }), "InvalidParameter"),
+            (PREVIEW_ORDER, json!({}), "InvalidParameter"),
+            (PREVIEW_ORDER, json!({ "order": "explode" }), "InvalidParameter"),
+            (PREVIEW_ORDER, json!({ "order": "switchover" }), "InvalidParameter"),
+            (PREVIEW_ORDER, json!({ "order": "resign", "node": "a" }), "InvalidParameter"),
+            (CONFIRM_DEAD, json!({ "node": "a" }), "InvalidParameter"),
+            (CONFIRM_DEAD, json!({ "node": "a", "again": "b" }), "InvalidParameter"),
         ];
         for (method, parameters, error) in cases {
             let fault = asked(method, parameters).expect_err(method);

@@ -1,6 +1,6 @@
 //! The control socket: answers what operators and their tools ask. Reading looks at the latest
 //! picture of the cluster and never reaches the election thread; a change is checked here and
-//! handed to it as one [`ControlRequest`], over a bounded channel. What is said is in the crate
+//! handed to it as one [`Request`], over a bounded channel. What is said is in the crate
 //! `control`; who may say it is in [`permissions`]; the verdict on the cluster is in [`posture`].
 
 pub mod apply;
@@ -14,6 +14,7 @@ mod server;
 mod tests;
 
 use control::interface::{Done, Refusal};
+use control::preview::Preview;
 use election::Settings;
 use tokio::sync::oneshot;
 
@@ -24,6 +25,26 @@ pub use server::{Limits, serve, spawn};
 /// How many commands may wait for the election thread. An operator gives one at a time; more than
 /// these means that it is stuck, and then the answer is "try again".
 pub const COMMANDS_WAITING: usize = 16;
+
+/// What the election thread is asked for.
+#[derive(Debug)]
+pub enum Request {
+    /// A change.
+    Change(ControlRequest),
+    /// What would come of one.
+    Preview(PreviewRequest),
+}
+
+/// A question about an order that is not given yet. To drop `reply` is to answer "try again".
+#[derive(Debug)]
+pub struct PreviewRequest {
+    /// The order: a drain, a resignation or a switchover.
+    pub command: ControlCommand,
+    /// Who asks, already permitted to give the order.
+    pub by: Caller,
+    /// Where the answer goes. It is awaited for [`Limits::command`].
+    pub reply: oneshot::Sender<Result<Preview, Refusal>>,
+}
 
 /// A command on its way to the election thread. Whoever takes it answers it; to drop `reply` is
 /// to answer "try again".
@@ -87,6 +108,11 @@ pub enum ControlCommand {
         /// To this node.
         to: String,
     },
+    /// The operator vouches that a host is off (V7).
+    ConfirmDead {
+        /// Whose.
+        node: String,
+    },
 }
 
 /// Who is at the other end of a connection, as the kernel says.
@@ -117,6 +143,7 @@ impl std::fmt::Display for ControlCommand {
             Self::Resign { force: false } => f.write_str("resign"),
             Self::Resign { force: true } => f.write_str("forced resign"),
             Self::Switchover { to } => write!(f, "switchover to {to}"),
+            Self::ConfirmDead { node } => write!(f, "confirm-dead of {node}"),
         }
     }
 }

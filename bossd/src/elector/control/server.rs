@@ -1,34 +1,31 @@
 //! The server of the control socket, on a thread of its own: it takes connections, cuts them into
 //! calls, and answers one after the other. Everything that a client could make long is bounded:
-//! how many connect, how much they say, and how long they take to say it or to listen.
+//! how many connect, how much they say, and how long they take to say it or to listen. What is read
+//! is answered in [`answers`], what the election thread is asked for in [`hand_over`].
+
+mod answers;
+mod hand_over;
 
 use std::io;
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::thread;
 
-use control::interface::{
-    Apply, CompareReply, Done, ExplainReply, HistoryReply, HooksReply, PlanReply, Refusal,
-    RefusalKind, StatusReply,
-};
+use control::interface::{Refusal, RefusalKind};
+use control::preview::PreviewReply;
 use control::varlink::{self, Call, Decoder, Fault, FrameError, MAX_MESSAGE, MAX_REPLY, Reply};
 use election::{Moment, Span};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use super::apply;
-use super::explain::explain;
-use super::hooks;
 use super::methods::{self, Asked};
 use super::permissions::{Access, Rights, groups_of};
-use super::posture::present;
-use super::{Caller, ControlCommand, ControlRequest};
+use super::{Caller, Request};
 use crate::clock::{Alarm, now, pause};
 use crate::elector::picture::Picture;
-use crate::executor::hooks::plan::HookEvent;
 
 /// How many connections may be open: each costs two descriptors and up to two megabytes.
 const CONNECTIONS: usize = 64;
@@ -76,7 +73,7 @@ pub fn spawn(
     access: Access,
     limits: Limits,
     pictures: watch::Receiver<Arc<Picture>>,
-    commands: mpsc::Sender<ControlRequest>,
+    commands: mpsc::Sender<Request>,
 ) -> io::Result<thread::JoinHandle<io::Result<()>>> {
     thread::Builder::new().name("control".to_owned()).spawn(move || {
         tokio::runtime::Builder::new_current_thread()
@@ -93,7 +90,7 @@ pub async fn serve(
     access: Access,
     limits: Limits,
     pictures: watch::Receiver<Arc<Picture>>,
-    commands: mpsc::Sender<ControlRequest>,
+    commands: mpsc::Sender<Request>,
 ) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let listener = tokio::net::UnixListener::from_std(listener)?;
@@ -120,7 +117,7 @@ struct Desk {
     access: Access,
     limits: Limits,
     pictures: watch::Receiver<Arc<Picture>>,
-    commands: mpsc::Sender<ControlRequest>,
+    commands: mpsc::Sender<Request>,
 }
 
 /// Gives the connection a task of its own, or turns it away.
@@ -241,16 +238,11 @@ impl Connection {
             Asked::Hooks => Ok(Ok(self.hooks())),
             Asked::Plan(event) => Ok(Ok(self.plan(event))),
             Asked::Comparison(asked) => Ok(self.comparison(&asked)),
-            Asked::Apply(asked) => {
-                let picture = self.desk.pictures.borrow().clone();
-                match apply::settings(&picture, &asked.file, &asked.text) {
-                    Ok(settings) => {
-                        let (settings, file) = (Box::new(settings), asked.file);
-                        self.changed(ControlCommand::Apply { settings, file }).await
-                    }
-                    Err(refusal) => Ok(Err(refusal.into())),
-                }
-            }
+            Asked::Apply(asked) => self.apply(asked).await,
+            Asked::Preview(order) => Ok(match self.preview(order).await? {
+                Ok(preview) => Ok(serde_json::to_value(PreviewReply { preview }).expect("JSON")),
+                Err(refusal) => Err(refusal.into()),
+            }),
             Asked::Change(command) => self.changed(command).await,
         }
     }
@@ -277,50 +269,6 @@ impl Connection {
         let rights = self.desk.access.decide(uid, &groups);
         self.rights = Some(rights);
         rights
-    }
-
-    /// The reply to a change.
-    async fn changed(&self, command: ControlCommand) -> Result<Result<Value, Fault>, End> {
-        Ok(match self.change(command).await? {
-            Ok(done) => Ok(serde_json::to_value(done).expect("plain text is JSON")),
-            Err(refusal) => Err(refusal.into()),
-        })
-    }
-
-    fn comparison(&self, asked: &Apply) -> Result<Value, Fault> {
-        let picture = self.desk.pictures.borrow().clone();
-        let comparison = apply::compare(&picture, &asked.file, &asked.text)?;
-        Ok(serde_json::to_value(CompareReply { comparison }).expect("plain text is JSON"))
-    }
-
-    /// Hands a change to the election thread and waits for what it says.
-    async fn change(&self, command: ControlCommand) -> Result<Result<Done, Refusal>, End> {
-        let what = command.to_string();
-        let outcome = self.hand_over(command).await?;
-        match &outcome {
-            Ok(done) => tracing::info!("{what} asked for by {}: {}", self.caller, done.text),
-            Err(no) => tracing::info!("{what} asked for by {}: refused: {no}", self.caller),
-        }
-        Ok(outcome)
-    }
-
-    async fn hand_over(&self, command: ControlCommand) -> Result<Result<Done, Refusal>, End> {
-        let try_again = |why: &str| Ok(Err(Refusal::new(RefusalKind::TryAgain, why)));
-        let (reply, answer) = oneshot::channel();
-        let request = ControlRequest { command, by: self.caller, reply };
-        match self.desk.commands.try_send(request) {
-            Ok(()) => {}
-            Err(mpsc::error::TrySendError::Full(_)) => return try_again("too many commands wait"),
-            Err(mpsc::error::TrySendError::Closed(_)) => return Err(End::Ending),
-        }
-        match within(&self.alarm, self.desk.limits.command, answer).await {
-            Ok(Ok(outcome)) => Ok(outcome),
-            Ok(Err(_)) => try_again("the command was given up"),
-            Err(End::Stalled) => try_again(
-                "no answer in time; the change may still happen: look at the status first",
-            ),
-            Err(end) => Err(end),
-        }
     }
 
     /// Sends the status at every change, neither too often nor too rarely, until the client calls
@@ -363,37 +311,6 @@ impl Connection {
                 }
             },
         }
-    }
-
-    fn status(&self) -> Value {
-        let status = present(&self.desk.pictures.borrow().status, now());
-        serde_json::to_value(StatusReply { status }).expect("a status is JSON")
-    }
-
-    fn explanation(&self, node: Option<&str>) -> Result<Value, Fault> {
-        let picture = self.desk.pictures.borrow().clone();
-        let name = node.unwrap_or(&picture.status.node);
-        let Some(explanation) = explain(&picture, now(), name) else {
-            let known: Vec<_> = picture.status.members.iter().map(|it| it.name.as_str()).collect();
-            let text = format!("no member is called {name}; there are {}", known.join(", "));
-            return Err(Refusal::new(RefusalKind::UnknownNode, text).into());
-        };
-        Ok(serde_json::to_value(ExplainReply { explanation }).expect("an explanation is JSON"))
-    }
-
-    fn hooks(&self) -> Value {
-        let hooks = hooks::hooks(&self.desk.pictures.borrow());
-        serde_json::to_value(HooksReply { hooks }).expect("a list is JSON")
-    }
-
-    fn plan(&self, event: HookEvent) -> Value {
-        let plan = hooks::planned(&self.desk.pictures.borrow(), event);
-        serde_json::to_value(PlanReply { plan }).expect("a plan is JSON")
-    }
-
-    fn history(&self) -> Value {
-        let history = self.desk.pictures.borrow().clone().history();
-        serde_json::to_value(HistoryReply { history }).expect("a history is JSON")
     }
 
     /// The next call; None when the client has closed. The whole of it must come in time: one

@@ -1,6 +1,8 @@
 //! The server as its clients see it: a live one on a temporary socket, with small limits, asked by
 //! the client that bossctl uses and by sockets that misbehave.
 
+mod streams;
+
 use std::io::{Read, Write};
 use std::ops::ControlFlow;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -17,6 +19,7 @@ use control::interface::{
     RefusalKind, Switchover,
 };
 use control::model::{Level, Status, Taken};
+use control::preview::{OrderKind, Preview, PreviewOrder};
 use control::varlink::{Call, Decoder, MAX_MESSAGE, MAX_REPLY, Reply, decode, encode};
 use election::Span;
 use nix::unistd::{getgid, getuid};
@@ -24,7 +27,7 @@ use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 
 use super::permissions::Access;
-use super::{ControlCommand, ControlRequest, Limits, spawn};
+use super::{ControlCommand, ControlRequest, Limits, PreviewRequest, Request, spawn};
 use crate::clock::now;
 use crate::elector::picture::Picture;
 
@@ -35,7 +38,7 @@ struct Bed {
     _directory: tempfile::TempDir,
     socket: PathBuf,
     pictures: watch::Sender<Arc<Picture>>,
-    commands: Option<mpsc::Receiver<ControlRequest>>,
+    commands: Option<mpsc::Receiver<Request>>,
     server: Option<JoinHandle<std::io::Result<()>>>,
 }
 
@@ -72,10 +75,21 @@ impl Bed {
         let mut commands = self.commands.take().expect("only once");
         std::thread::spawn(move || {
             while let Some(request) = commands.blocking_recv() {
-                answer(request);
+                match request {
+                    Request::Change(change) => answer(change),
+                    Request::Preview(preview) => foresee(preview),
+                }
             }
         });
     }
+}
+
+/// A leader whose every order would be accepted, by the words of the order.
+fn foresee(request: PreviewRequest) {
+    let golden = include_str!("../../../../control/tests/preview.json");
+    let mut preview: Preview = serde_json::from_str(golden).expect("the golden document");
+    preview.order = format!("{} of uid {}", request.command, request.by.uid);
+    request.reply.send(Ok(preview)).expect("awaited");
 }
 
 impl Drop for Bed {
@@ -251,6 +265,26 @@ fn a_permitted_change_reaches_the_election_thread_with_its_caller() {
 
     let refused = client.switchover(&Switchover { to: "delta".to_owned() }).expect_err("refused");
     assert_eq!(refused.to_string(), "no member is called delta");
+}
+
+#[test]
+fn a_preview_reaches_the_election_thread_for_those_who_may_give_the_order() {
+    let order = PreviewOrder { order: OrderKind::Resign, node: None, force: Some(true) };
+    let mut bed = Bed::new(owner(), Limits::default());
+    bed.elect(|_| panic!("nothing is ordered"));
+    let document = bed.client().preview(&order).expect("foreseen");
+    let preview: Preview = serde_json::from_value(document).expect("a preview");
+    assert_eq!(preview.order, format!("forced resign of uid {}", getuid()));
+
+    let mut bed = Bed::new(reader(), Limits::default());
+    let refused = bed.client().preview(&order).expect_err("not permitted");
+    assert!(
+        matches!(&refused, ClientError::Refused(Refusal { kind, .. })
+            if *kind == RefusalKind::NotPermitted),
+        "{refused}"
+    );
+    let commands = bed.commands.as_mut().expect("not taken");
+    assert!(commands.try_recv().is_err(), "the election thread never hears of it");
 }
 
 #[test]

@@ -1,12 +1,13 @@
 //! What peers say, on its way into the node: decoded, or told apart into what a later release added
 //! and what no release would send.
 
-use election::{Incarnation, NodeId, Span};
+use election::{Envelope, Incarnation, Message, NodeId, Span};
 use tracing::{debug, warn};
 
 use super::Driver;
 use crate::clock;
 use crate::elector::allowance::Allowance;
+use crate::elector::forward::confirm;
 use crate::elector::peer::Frame;
 use crate::elector::schema::SchemaError;
 use crate::elector::schema::wire::{self, Sender};
@@ -29,9 +30,21 @@ impl Driver {
             incarnation: Incarnation(incarnation),
         };
         match wire::decode(frame, sender) {
+            Ok(envelope) if self.is_against_what_is_heard(peer, &envelope) => {}
             Ok(envelope) => self.node.handle_message(clock::now(), &envelope),
             Err(error) => self.handle_unreadable(peer, frame, &error),
         }
+    }
+
+    /// A word that a host is off, of which this node hears: somebody vouched for what is not so, on a
+    /// node that is cut off from it. It is lost here like any other message may be (V7).
+    fn is_against_what_is_heard(&self, peer: &str, envelope: &Envelope) -> bool {
+        let Message::Confirmed { node, .. } = &envelope.message else { return false };
+        let Some(why) = confirm::heard(&self.node.snapshot(clock::now()), node) else {
+            return false;
+        };
+        warn!("{peer} says that {node} is off, which is ignored: {why}");
+        true
     }
 
     /// What a later release added is ignored. What this one should know, and cannot read, is a peer

@@ -5,6 +5,7 @@ use control::interface::{Done, MAX_FOR_S, MAX_REASON, Refusal, RefusalKind};
 use election::{Command, CommandError, NodeId, Settings, Snapshot};
 use serde::{Deserialize, Serialize};
 
+use super::confirm::is_waited_for;
 use crate::clock::utc;
 use crate::elector::control::ControlCommand;
 use crate::elector::schema::{SettingsDoc, document};
@@ -24,15 +25,37 @@ pub struct Order {
 #[allow(missing_docs, reason = "each is the ControlCommand of its name")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CommandDoc {
-    Drain { node: String, reason: String, force: bool, for_s: Option<u64> },
-    Undrain { node: String },
-    Resign { force: bool },
-    Switchover { to: String },
+    Drain {
+        node: String,
+        reason: String,
+        force: bool,
+        for_s: Option<u64>,
+    },
+    Undrain {
+        node: String,
+    },
+    Resign {
+        force: bool,
+    },
+    Switchover {
+        to: String,
+    },
     // Last, so that the numbers of the others stay: another version may be at the other end.
-    Clear { node: String },
-    Pause { reason: String, for_s: Option<u64> },
+    Clear {
+        node: String,
+    },
+    Pause {
+        reason: String,
+        for_s: Option<u64>,
+    },
     Resume,
-    Apply { settings: SettingsDoc },
+    Apply {
+        settings: SettingsDoc,
+    },
+    /// Never sent: the node that is asked vouches itself.
+    Confirm {
+        node: String,
+    },
 }
 
 /// The leader's answer: the body of a frame of [`kind::ANSWER`].
@@ -61,11 +84,7 @@ impl Report {
     pub fn new(id: u64, result: Result<Done, Refusal>) -> Self {
         let result = match result {
             Ok(Done { text, undo, epoch }) => Ok(DoneDoc { text, undo, epoch }),
-            Err(Refusal { kind, text }) => {
-                let number = KINDS.iter().position(|known| *known == kind);
-                let kind = number.and_then(|n| u8::try_from(n).ok()).unwrap_or(u8::MAX);
-                Err(RefusalDoc { kind, text })
-            }
+            Err(Refusal { kind, text }) => Err(RefusalDoc { kind: number_of(kind), text }),
         };
         Self { id, result }
     }
@@ -100,6 +119,7 @@ pub fn document(command: ControlCommand, me: &NodeId) -> CommandDoc {
         ControlCommand::Clear { node } => CommandDoc::Clear { node: named(node) },
         ControlCommand::Resign { force } => CommandDoc::Resign { force },
         ControlCommand::Switchover { to } => CommandDoc::Switchover { to },
+        ControlCommand::ConfirmDead { node } => CommandDoc::Confirm { node },
     }
 }
 
@@ -137,6 +157,7 @@ pub fn core_command(command: &CommandDoc, wall_s: u64) -> Result<Command, Refusa
         CommandDoc::Clear { node: name } => Command::Clear { node: node(name)? },
         CommandDoc::Resign { force } => Command::Resign { force: *force },
         CommandDoc::Switchover { to } => Command::Switchover { to: node(to)? },
+        CommandDoc::Confirm { node: name } => Command::Confirm { node: node(name)? },
     })
 }
 
@@ -174,6 +195,7 @@ pub(super) fn words(command: &CommandDoc) -> String {
         CommandDoc::Resign { force: false } => "resign".to_owned(),
         CommandDoc::Resign { force: true } => "forced resign".to_owned(),
         CommandDoc::Switchover { to } => format!("switchover to {to}"),
+        CommandDoc::Confirm { node } => format!("confirm-dead of {node}"),
     }
 }
 
@@ -213,7 +235,12 @@ pub(super) fn done(command: &Command, before: &Snapshot) -> Done {
         }
         Command::Resign { .. } => ("the boss resigns".to_owned(), None),
         Command::Switchover { to } => (format!("the boss hands over to {to}"), None),
-        Command::Confirm { node } => (format!("{node} is taken to be off"), None),
+        Command::Confirm { node } if is_waited_for(before, node) => {
+            (format!("{node} is taken to be off: nobody waits for it any more"), None)
+        }
+        Command::Confirm { node } => {
+            (format!("{node} is taken to be off; nobody waited for it"), None)
+        }
         Command::Leave | Command::SetReady(_) => (String::new(), None),
     };
     Done { text, undo, epoch }
@@ -251,6 +278,11 @@ pub(super) const KINDS: [RefusalKind; 7] = [
     RefusalKind::TryAgain,
     RefusalKind::Refused,
 ];
+
+pub(super) fn number_of(kind: RefusalKind) -> u8 {
+    let number = KINDS.iter().position(|known| *known == kind);
+    number.and_then(|n| u8::try_from(n).ok()).unwrap_or(u8::MAX)
+}
 
 pub(super) fn kind_of(number: u8) -> RefusalKind {
     KINDS.get(usize::from(number)).copied().unwrap_or(RefusalKind::Refused)

@@ -37,6 +37,10 @@ pub mod kind {
     pub const COMMAND: u16 = 32;
     /// The leader's answer.
     pub const ANSWER: u16 = 33;
+    /// What would come of a command, asked of the leader; the body is a command's.
+    pub const PREVIEW: u16 = 34;
+    /// What the leader foresees.
+    pub const PREVIEWED: u16 = 35;
 }
 
 #[derive(Serialize, Deserialize)]

@@ -17,7 +17,7 @@ const EPOCH: u64 = 1_790_000_007;
 
 /// The golden status with what lies behind it: beta answers, and is held off; alpha is the boss;
 /// gamma is a witness, drained and lost.
-pub(in crate::elector::control) fn beta_follows_alpha() -> Picture {
+pub(in crate::elector) fn beta_follows_alpha() -> Picture {
     let golden = include_str!("../../../../../control/tests/status.json");
     let mut status: Status = serde_json::from_str(golden).expect("the golden document");
     // Painted at the moment zero of both clocks, at which the tests also look.
