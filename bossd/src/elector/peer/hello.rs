@@ -102,7 +102,8 @@ pub fn check_certificate(certificate: &Identity, local: &Local<'_>) -> Result<()
     if !local.is_member {
         return Err(format!(
             "{name} is not a member of cluster {cluster} as {me} knows it; \
-             add it with `bossctl member add`, or to every cluster.toml before the first start"
+             add it to every cluster.toml before the first start: a cluster that has started \
+             takes no new members yet"
         ));
     }
     Ok(())
