@@ -11,6 +11,7 @@ use crate::explanation::Explanation;
 use crate::history::History;
 use crate::hooks::{Hooks, Plan};
 use crate::model::Status;
+use crate::reload::Reload as ReloadOutcome;
 use crate::varlink::Fault;
 
 /// The interface of the cluster.
@@ -42,6 +43,8 @@ pub const CLEAR: &str = "io.boss.Cluster.Clear";
 pub const RESIGN: &str = "io.boss.Cluster.Resign";
 /// Takes [`Switchover`], answers [`Done`].
 pub const SWITCHOVER: &str = "io.boss.Cluster.Switchover";
+/// Takes [`Reload`], answers [`ReloadReply`].
+pub const RELOAD: &str = "io.boss.Cluster.Reload";
 /// Answers [`Info`].
 pub const GET_INFO: &str = "org.varlink.service.GetInfo";
 /// Takes [`WhichInterface`], answers [`Description`].
@@ -113,6 +116,21 @@ pub struct Resign {
 pub struct Switchover {
     /// Who is to become boss.
     pub to: String,
+}
+
+/// `io.boss.Cluster.Reload`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reload {
+    /// Answer when it is done, with what came of it; without it, at once.
+    pub wait: Option<bool>,
+}
+
+/// The reply to `Reload`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReloadReply {
+    /// What came of it; None if that was not waited for.
+    pub reload: Option<ReloadOutcome>,
 }
 
 /// `io.boss.Cluster.Explain`.
@@ -341,7 +359,7 @@ mod tests {
     #[test]
     fn the_description_names_every_method_error_and_field() {
         let text = description(INTERFACE).expect("described");
-        for method in [EXPLAIN, GET_HISTORY, GET_HOOKS, PLAN_HOOKS] {
+        for method in [EXPLAIN, GET_HISTORY, GET_HOOKS, PLAN_HOOKS, RELOAD] {
             let name = method.rsplit('.').next().expect("a name");
             assert!(text.contains(&format!("method {name}(")), "{method}");
         }
@@ -361,6 +379,7 @@ mod tests {
             include_str!("../tests/history.json"),
             include_str!("../tests/hooks.json"),
             include_str!("../tests/plan.json"),
+            include_str!("../tests/reload.json"),
         ] {
             collect_keys(&serde_json::from_str(document).expect("JSON"), &mut keys);
         }

@@ -1,7 +1,7 @@
 //! What is said over the control socket, and how: [`varlink`] frames the messages, [`interface`]
 //! names the methods and errors of `io.boss.Cluster`, [`model`] is the document that `status`
-//! answers with, [`explanation`], [`history`] and [`hooks`] are those of the verbs of that name, [`report`]
-//! is that of `config check`, and [`client`] asks. bossd serves it, bossctl asks; neither decides anything here.
+//! answers with, [`explanation`], [`history`] and [`hooks`] are those of the verbs of that name, [`reload`]
+//! that of `reload`, [`report`] that of `config check`, and [`client`] asks. bossd serves it, bossctl asks; neither decides anything here.
 #![forbid(unsafe_code)]
 
 pub mod client;
@@ -11,5 +11,6 @@ pub mod hooks;
 pub mod identity;
 pub mod interface;
 pub mod model;
+pub mod reload;
 pub mod report;
 pub mod varlink;

@@ -6,6 +6,7 @@ pub mod change;
 pub mod completions;
 pub mod condition;
 pub mod config;
+pub mod reload;
 pub mod status;
 pub mod tell;
 mod wait;

@@ -65,6 +65,21 @@ pub fn differing_keys(a: &str, b: &str) -> Vec<String> {
     differing
 }
 
+/// The keys in which two canonical texts differ, each with the value of both; None where one has
+/// none.
+pub fn differing_values(a: &str, b: &str) -> Vec<(String, Option<String>, Option<String>)> {
+    let (ours, theirs) = (entries(a), entries(b));
+    let value = |of: &BTreeMap<&str, &str>, key: &str| {
+        let whole = || has_member(of, key).then(|| "a member".to_owned());
+        of.get(key).map(|value| (*value).to_owned()).or_else(whole)
+    };
+    let with_values = |key: String| {
+        let (a, b) = (value(&ours, &key), value(&theirs, &key));
+        (key, a, b)
+    };
+    differing_keys(a, b).into_iter().map(with_values).collect()
+}
+
 /// The rank of each member by when it joined: that survives additions and removals.
 fn by_age(members: &Members) -> BTreeMap<&NodeId, usize> {
     let mut list: Vec<(&NodeId, &Member)> = members.iter().collect();

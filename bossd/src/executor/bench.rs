@@ -80,6 +80,7 @@ impl Bench {
             runner: Rc::new(Runner::Direct(Direct::new(spared.clone()))),
             config: Rc::new(config),
             sources,
+            reloaded: None,
             host_name: "alpha".to_owned(),
             spared,
             serving: None,

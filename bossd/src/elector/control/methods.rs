@@ -4,8 +4,8 @@
 use control::interface::{
     CLEAR, Clear, DRAIN, Description, Drain, EXPLAIN, Explain, GET_HISTORY, GET_HOOKS, GET_INFO,
     GET_INTERFACE_DESCRIPTION, GET_STATUS, INTERFACE, Info, MAX_FOR_S, MAX_REASON, PAUSE,
-    PLAN_HOOKS, Pause, PlanHooks, RESIGN, RESUME, Resign, Resume, SERVICE, SWITCHOVER, Switchover,
-    UNDRAIN, Undrain, WhichInterface, description,
+    PLAN_HOOKS, Pause, PlanHooks, RELOAD, RESIGN, RESUME, Reload, Resign, Resume, SERVICE,
+    SWITCHOVER, Switchover, UNDRAIN, Undrain, WhichInterface, description,
 };
 use control::varlink::{Call, Fault};
 use serde::Serialize;
@@ -39,6 +39,11 @@ pub enum Asked {
     Hooks,
     /// What an event would call.
     Plan(HookEvent),
+    /// Read the files anew.
+    Reload {
+        /// Answer with what came of it.
+        wait: bool,
+    },
     /// A change.
     Change(ControlCommand),
 }
@@ -54,7 +59,7 @@ impl Asked {
             | Self::History
             | Self::Hooks
             | Self::Plan(_) => Rights::Read,
-            Self::Change(_) => Rights::Change,
+            Self::Reload { .. } | Self::Change(_) => Rights::Change,
         }
     }
 }
@@ -124,6 +129,10 @@ pub fn understand(call: Call) -> Result<Asked, Fault> {
             let Switchover { to } = parameters(call.parameters)?;
             check("to", Some(&to), MAX_NAME)?;
             Ok(Asked::Change(ControlCommand::Switchover { to }))
+        }
+        RELOAD => {
+            let Reload { wait } = parameters(call.parameters)?;
+            Ok(Asked::Reload { wait: wait.unwrap_or(false) })
         }
         unknown => Err(not_found(unknown)),
     }
@@ -213,6 +222,8 @@ mod tests {
         assert_eq!(plan, Ok(Asked::Plan(HookEvent::Stop)));
         let resign = asked(RESIGN, Value::Null);
         assert_eq!(resign, Ok(Asked::Change(ControlCommand::Resign { force: false })));
+        assert_eq!(asked(RELOAD, Value::Null), Ok(Asked::Reload { wait: false }));
+        assert_eq!(asked(RELOAD, json!({ "wait": true })), Ok(Asked::Reload { wait: true }));
         let switchover = asked(SWITCHOVER, json!({ "to": "beta" }));
         let to = "beta".to_owned();
         assert_eq!(switchover, Ok(Asked::Change(ControlCommand::Switchover { to })));

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::thread;
 
 use control::interface::{
-    Done, ExplainReply, HistoryReply, HooksReply, PlanReply, Refusal, RefusalKind, StatusReply,
+    Done, ExplainReply, HistoryReply, HooksReply, PlanReply, Refusal, RefusalKind, ReloadReply,
+    StatusReply,
 };
 use control::varlink::{self, Call, Decoder, Fault, FrameError, MAX_MESSAGE, MAX_REPLY, Reply};
 use election::{Moment, Span};
@@ -23,7 +24,7 @@ use super::hooks;
 use super::methods::{self, Asked};
 use super::permissions::{Access, Rights, groups_of};
 use super::posture::present;
-use super::{Caller, ControlCommand, ControlRequest};
+use super::{Caller, ControlCommand, ControlRequest, Doors, ReloadRequest};
 use crate::clock::{Alarm, now, pause};
 use crate::elector::picture::Picture;
 use crate::executor::hooks::plan::HookEvent;
@@ -71,31 +72,31 @@ impl Default for Limits {
 /// The thread ends with an error only if the system has no descriptors or memory to begin with.
 pub fn spawn(
     listener: UnixListener,
-    access: Access,
+    access: watch::Receiver<Access>,
     limits: Limits,
     pictures: watch::Receiver<Arc<Picture>>,
-    commands: mpsc::Sender<ControlRequest>,
+    doors: Doors,
 ) -> io::Result<thread::JoinHandle<io::Result<()>>> {
     thread::Builder::new().name("control".to_owned()).spawn(move || {
         tokio::runtime::Builder::new_current_thread()
             .enable_io()
             .max_blocking_threads(LOOK_UPS)
             .build()?
-            .block_on(serve(listener, access, limits, pictures, commands))
+            .block_on(serve(listener, access, limits, pictures, doors))
     })
 }
 
 /// Serves `listener` until the receiver of `commands` is gone.
 pub async fn serve(
     listener: UnixListener,
-    access: Access,
+    access: watch::Receiver<Access>,
     limits: Limits,
     pictures: watch::Receiver<Arc<Picture>>,
-    commands: mpsc::Sender<ControlRequest>,
+    doors: Doors,
 ) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let listener = tokio::net::UnixListener::from_std(listener)?;
-    let desk = Arc::new(Desk { access, limits, pictures, commands });
+    let desk = Arc::new(Desk { access, limits, pictures, doors });
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -108,17 +109,17 @@ pub async fn serve(
             },
             Some(_) = connections.join_next() => {}
             // The election thread has ended: there is nothing to tell any more.
-            () = desk.commands.closed() => return Ok(()),
+            () = desk.doors.commands.closed() => return Ok(()),
         }
     }
 }
 
 /// What every connection needs.
 struct Desk {
-    access: Access,
+    access: watch::Receiver<Access>,
     limits: Limits,
     pictures: watch::Receiver<Arc<Picture>>,
-    commands: mpsc::Sender<ControlRequest>,
+    doors: Doors,
 }
 
 /// Gives the connection a task of its own, or turns it away.
@@ -131,7 +132,8 @@ fn admit(desk: &Arc<Desk>, stream: UnixStream, connections: &mut JoinSet<()>) {
         }
     };
     let caller = Caller { uid: credentials.uid(), pid: credentials.pid() };
-    let room = if desk.access.owns(caller.uid) { CONNECTIONS } else { CONNECTIONS - RESERVED };
+    let room =
+        if desk.access.borrow().owns(caller.uid) { CONNECTIONS } else { CONNECTIONS - RESERVED };
     if connections.len() >= room {
         turn_away(&stream, caller);
         return;
@@ -178,7 +180,9 @@ struct Connection {
     stream: UnixStream,
     caller: Caller,
     primary_group: u32,
-    /// Looked up when first needed.
+    /// Who may do what; a reload can change it.
+    access: watch::Receiver<Access>,
+    /// Looked up when first needed, and after such a change.
     rights: Option<Rights>,
     decoder: Decoder,
     alarm: Alarm,
@@ -193,7 +197,8 @@ impl Connection {
     ) -> io::Result<Self> {
         let decoder = Decoder::new(MAX_MESSAGE);
         let alarm = Alarm::new()?;
-        Ok(Self { desk, stream, caller, primary_group, rights: None, decoder, alarm })
+        let access = desk.access.clone();
+        Ok(Self { desk, stream, caller, primary_group, access, rights: None, decoder, alarm })
     }
 
     /// Answers call after call until the client closes.
@@ -224,7 +229,7 @@ impl Connection {
             if let Asked::Change(command) = &asked {
                 tracing::info!("{command} asked for by {}: not permitted", self.caller);
             }
-            let text = self.desk.access.needed_for(needed);
+            let text = self.access.borrow().needed_for(needed);
             return Ok(Err(Refusal::new(RefusalKind::NotPermitted, text).into()));
         }
         match asked {
@@ -238,6 +243,7 @@ impl Connection {
             Asked::History => Ok(Ok(self.history())),
             Asked::Hooks => Ok(Ok(self.hooks())),
             Asked::Plan(event) => Ok(Ok(self.plan(event))),
+            Asked::Reload { wait } => self.reload(wait).await,
             Asked::Change(command) => Ok(match self.change(command).await? {
                 Ok(done) => Ok(serde_json::to_value(done).expect("plain text is JSON")),
                 Err(refusal) => Err(refusal.into()),
@@ -247,11 +253,15 @@ impl Connection {
 
     /// The rights of the caller, looked up only as far as `needed` makes it necessary.
     async fn rights(&mut self, needed: Rights) -> Rights {
+        if self.access.has_changed().unwrap_or(false) {
+            self.access.mark_unchanged();
+            self.rights = None;
+        }
         if let Some(rights) = self.rights {
             return rights;
         }
         let (uid, primary) = (self.caller.uid, self.primary_group);
-        let plain = self.desk.access.decide(uid, &[primary]);
+        let plain = self.access.borrow().decide(uid, &[primary]);
         if plain >= needed {
             return plain;
         }
@@ -264,7 +274,7 @@ impl Connection {
                 return plain;
             }
         };
-        let rights = self.desk.access.decide(uid, &groups);
+        let rights = self.access.borrow().decide(uid, &groups);
         self.rights = Some(rights);
         rights
     }
@@ -284,7 +294,7 @@ impl Connection {
         let try_again = |why: &str| Ok(Err(Refusal::new(RefusalKind::TryAgain, why)));
         let (reply, answer) = oneshot::channel();
         let request = ControlRequest { command, by: self.caller, reply };
-        match self.desk.commands.try_send(request) {
+        match self.desk.doors.commands.try_send(request) {
             Ok(()) => {}
             Err(mpsc::error::TrySendError::Full(_)) => return try_again("too many commands wait"),
             Err(mpsc::error::TrySendError::Closed(_)) => return Err(End::Ending),
@@ -297,6 +307,31 @@ impl Connection {
             ),
             Err(end) => Err(end),
         }
+    }
+
+    /// Has the files read anew, and waits for what comes of it if that is wanted.
+    async fn reload(&self, wait: bool) -> Result<Result<Value, Fault>, End> {
+        let refuse = |why: &str| Ok(Err(Refusal::new(RefusalKind::TryAgain, why).into()));
+        let (reply, answer) = oneshot::channel();
+        let request = ReloadRequest { by: self.caller, reply: wait.then_some(reply) };
+        match self.desk.doors.reloads.try_send(request) {
+            Ok(()) => {}
+            Err(mpsc::error::TrySendError::Full(_)) => return refuse("too many reloads wait"),
+            Err(mpsc::error::TrySendError::Closed(_)) => return Err(End::Ending),
+        }
+        let reload = if wait {
+            match within(&self.alarm, self.desk.limits.command, answer).await {
+                Ok(Ok(outcome)) => Some(outcome),
+                Ok(Err(_)) => return refuse("the reload was given up"),
+                Err(End::Stalled) => {
+                    return refuse("no answer in time; the log will say what comes of it");
+                }
+                Err(end) => return Err(end),
+            }
+        } else {
+            None
+        };
+        Ok(Ok(serde_json::to_value(ReloadReply { reload }).expect("a reload is JSON")))
     }
 
     /// Sends the status at every change, neither too often nor too rarely, until the client calls
