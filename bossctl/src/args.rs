@@ -79,6 +79,8 @@ pub enum Verb {
     /// Look at a configuration
     #[command(subcommand)]
     Config(Config),
+    /// Have a node read its configuration and certificates anew
+    Reload(Reload),
     /// Make the cluster's own authority and its nodes' certificates
     #[command(subcommand)]
     Ca(Ca),
@@ -202,6 +204,17 @@ pub struct ConfigCheck {
     pub json: bool,
 }
 
+/// `bossctl reload`.
+#[derive(Debug, clap::Args)]
+pub struct Reload {
+    /// Return only when it is done, and say what came of it
+    #[arg(long)]
+    pub wait: bool,
+    /// Print the whole document as JSON
+    #[arg(long, requires = "wait")]
+    pub json: bool,
+}
+
 /// `bossctl ca`.
 #[derive(Debug, Subcommand)]
 pub enum Ca {
@@ -223,6 +236,23 @@ pub enum Ca {
         /// Where the node's files go [default: DIR/NODE]
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
+        /// A further address or host name in it, without a port; may be repeated
+        #[arg(long = "address", value_name = "ADDRESS")]
+        addresses: Vec<String>,
+    },
+    /// Make another certificate for a node, in the place of the one that is there
+    Renew {
+        /// The name of the node, as in cluster.toml
+        node: String,
+        /// The authority's directory
+        #[arg(long, value_name = "DIR", default_value = "boss-ca")]
+        dir: PathBuf,
+        /// Where the node's files are [default: DIR/NODE]
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+        /// Make another key as well
+        #[arg(long)]
+        new_key: bool,
         /// A further address or host name in it, without a port; may be repeated
         #[arg(long = "address", value_name = "ADDRESS")]
         addresses: Vec<String>,

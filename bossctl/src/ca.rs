@@ -1,5 +1,7 @@
-//! The cluster's own authority: makes it, issues a node's certificate from it, and shows what a
-//! certificate says. Works on files alone and never talks to the daemon.
+//! The cluster's own authority: makes it, issues and renews a node's certificate from it, and shows
+//! what a certificate says. Works on files alone and never talks to the daemon.
+
+mod renew;
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
@@ -17,6 +19,8 @@ use rcgen::{
 use ring::digest;
 use x509_parser::pem::Pem;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
+
+pub use renew::{RenewKey, renew};
 
 /// `bossctl ca init`: makes the authority of `cluster` in `dir`.
 pub fn init(dir: &Path, cluster: &str, out: &mut dyn Write) -> Result<(), CaError> {
@@ -146,6 +150,17 @@ impl Authority {
         identity: &Identity,
         addresses: &[String],
     ) -> Result<(rcgen::Certificate, KeyPair), CaError> {
+        let key = KeyPair::generate()?;
+        Ok((self.certify(identity, addresses, &key)?, key))
+    }
+
+    /// A certificate for that key.
+    fn certify(
+        &self,
+        identity: &Identity,
+        addresses: &[String],
+        key: &KeyPair,
+    ) -> Result<rcgen::Certificate, CaError> {
         let mut params = dated(NODE_YEARS);
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         // Each node both dials and is dialled.
@@ -162,8 +177,7 @@ impl Authority {
         for address in addresses {
             params.subject_alt_names.push(further_name(address)?);
         }
-        let key = KeyPair::generate()?;
-        Ok((params.signed_by(&key, &self.issuer)?, key))
+        Ok(params.signed_by(key, &self.issuer)?)
     }
 }
 
@@ -377,6 +391,14 @@ pub enum CaError {
     NothingThere {
         /// The directory.
         dir: PathBuf,
+    },
+    /// A node's files that are not the ones to be renewed.
+    #[error("{} {why}", path.display())]
+    NotRenewed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, and what to do.
+        why: String,
     },
     /// Files that cannot issue.
     #[error("{} cannot be used to issue certificates: {why}", path.display())]

@@ -67,6 +67,9 @@ pub enum Failure {
     /// The change was accepted, and something else came of it.
     #[error("{0}")]
     No(String),
+    /// The files of a reload are wrong: what is, in lines of its own.
+    #[error("{0}")]
+    NotReloaded(String),
     /// The change was accepted, and what was waited for has not come.
     #[error(
         "accepted, but after {} {what}: it may still come true, look at `bossctl status`",
@@ -129,14 +132,22 @@ impl Failure {
             ) => Exit::NotThere,
             Self::Playground(error) => error.exit(),
             Self::Usage(_) => Exit::Usage,
-            Self::No(_) | Self::NoSuchMember { .. } | Self::Ca(_) | Self::Output(_) => Exit::No,
+            Self::No(_)
+            | Self::NotReloaded(_)
+            | Self::NoSuchMember { .. }
+            | Self::Ca(_)
+            | Self::Output(_) => Exit::No,
         }
     }
 
     /// Tells the user.
     pub fn show(&self) -> Exit {
         // What comes from a daemon goes to a terminal: no control characters.
-        let text = crate::render::plain(&self.to_string());
+        let text = match self {
+            // Places with carets are several lines, each plain already.
+            Self::NotReloaded(text) => text.clone(),
+            _ => crate::render::plain(&self.to_string()),
+        };
         drop(writeln!(io::stderr(), "bossctl: {text}"));
         self.exit()
     }

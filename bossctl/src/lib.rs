@@ -42,6 +42,7 @@ fn dispatch(args: &Args) -> Result<Exit, Failure> {
         Verb::Hooks(args::Hooks::List(list)) => verbs::tell::hooks(&args.daemon(), list),
         Verb::Hooks(args::Hooks::Run(run)) => verbs::tell::plan(&args.daemon(), run),
         Verb::Config(args::Config::Check(check)) => verbs::config::check(check),
+        Verb::Reload(reload) => verbs::reload::reload(&args.daemon(), reload),
         Verb::Ca(ca) => verbs::ca::ca(ca),
         Verb::Playground(args) => playground::playground(args),
         Verb::Completions(completions) => verbs::completions::completions(completions),

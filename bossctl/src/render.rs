@@ -6,6 +6,7 @@ mod history;
 mod hooks;
 mod page;
 mod preview;
+mod reload;
 
 use std::ffi::OsStr;
 use std::fmt::Write;
@@ -19,6 +20,7 @@ pub use hooks::{hooks, plan};
 pub use page::plain;
 use page::{COLUMNS, Page, duration, round_trip, wall_clock};
 pub use preview::{candidates, preview};
+pub use reload::{problems, reload};
 
 /// With more members than this, observers are only counted: the rest must stay in sight.
 const ROWS: usize = 16;
@@ -41,6 +43,9 @@ pub fn span(span: Duration) -> String {
 pub fn status(status: &Status, colour: bool) -> String {
     let mut page = Page::new(colour);
     page.item("cluster", &cluster(status));
+    if status.shadow {
+        page.item("SHADOW", "it elects and shows, and runs no hook (bossd --shadow)");
+    }
     page.item("boss", &boss(status));
     if let Some(Paused { reason, until_s }) = &status.paused {
         page.item("paused", &until_resumed(reason.as_ref(), *until_s));
@@ -89,6 +94,7 @@ pub fn member(status: &Status, member: &Member, colour: bool) -> String {
     page.item("link", &format!("{}{}", link(status, member), rtt.unwrap_or_default()));
     if member.name == status.node {
         page.item("node", &this_node(status));
+        certificate(status, &mut page);
         demotes(status, &mut page);
     }
     for note in notes(member) {
@@ -97,6 +103,24 @@ pub fn member(status: &Status, member: &Member, colour: bool) -> String {
     page.blank();
     page.posture(status);
     page.text
+}
+
+/// What the answering node proves with who it is.
+fn certificate(status: &Status, page: &mut Page) {
+    let Some(certificate) = &status.certificate else { return };
+    let day = |seconds: i64| wall_clock(u64::try_from(seconds).unwrap_or_default());
+    let text = format!(
+        "until {}, {} days left; its authority until {}, {} days left",
+        day(certificate.not_after_s),
+        certificate.days_left,
+        day(certificate.authority_not_after_s),
+        certificate.authority_days_left,
+    );
+    page.item("proof", &text);
+    page.item("", &certificate.fingerprint);
+    if let Some(trouble) = &certificate.trouble {
+        page.item("", trouble);
+    }
 }
 
 /// How long the hooks of the answering node took to let go.
@@ -365,6 +389,27 @@ demotes  10-address: last 14 ms (urgent), worst 31 ms, of 6
 ";
         assert!(text.contains(wanted), "{text}");
         assert!(!status(&all, false).contains("10-address"), "the screen has no room for it");
+    }
+
+    #[test]
+    fn the_node_that_answers_tells_until_when_its_certificate_is_valid() {
+        let all = three_nodes();
+        let text = member(&all, all.member("beta").expect("a member"), false);
+        let wanted = "\
+proof    until 2028-08-16 00:53 UTC, 690 days left; its authority until
+         2036-07-18 13:20 UTC, 3584 days left
+         5B:1D:0C:77
+";
+        assert!(text.contains(wanted), "{text}");
+    }
+
+    #[test]
+    fn a_shadow_is_called_so_at_the_top() {
+        let mut shadow = three_nodes();
+        shadow.shadow = true;
+        let text = status(&shadow, false);
+        assert!(text.lines().nth(1).is_some_and(|line| line.starts_with("SHADOW")), "{text}");
+        assert!(text.lines().count() <= 24);
     }
 
     #[test]

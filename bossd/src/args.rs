@@ -5,6 +5,8 @@ use std::process;
 
 use clap::{ArgGroup, Parser, error::ErrorKind};
 
+use crate::executor::Effects;
+
 /// What bossd was asked to do.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Args {
@@ -12,6 +14,8 @@ pub struct Args {
     pub mode: Mode,
     /// cluster.toml.
     pub config: PathBuf,
+    /// Whether anything is run.
+    pub effects: Effects,
 }
 
 /// The jobs of bossd.
@@ -52,8 +56,9 @@ where
         Options { check: Some(_), .. } => Mode::Check,
         Options { .. } => Mode::Run,
     };
+    let effects = if options.shadow { Effects::None } else { Effects::Real };
     let config = options.check.flatten().unwrap_or(options.config);
-    Ok(Args { mode, config })
+    Ok(Args { mode, config, effects })
 }
 
 /// The exit status for what clap has to say: help and version are no mistakes.
@@ -78,6 +83,9 @@ struct Options {
     /// Run the demote hooks if an earlier bossd may have left anything standing, and end
     #[arg(long, group = "mode")]
     clean_up: bool,
+    /// Elect, log and show, and run no hook: to try bossd beside what does the job now
+    #[arg(long, conflicts_with_all = ["check", "elector"])]
+    shadow: bool,
     /// Be the elector of the bossd that started this process
     #[arg(long, hide = true, group = "mode")]
     elector: bool,
@@ -106,10 +114,23 @@ mod tests {
     }
 
     #[test]
+    fn a_shadow_runs_and_cleans_up_as_one() {
+        let effects = |arguments: &[&str]| {
+            parse_args_from(std::iter::once(&"bossd").chain(arguments))
+                .map(|args| args.effects)
+                .ok()
+        };
+        assert_eq!(effects(&[]), Some(Effects::Real));
+        assert_eq!(effects(&["--shadow"]), Some(Effects::None));
+        assert_eq!(effects(&["--shadow", "--clean-up"]), Some(Effects::None));
+    }
+
+    #[test]
     fn mistakes_end_with_64_and_help_with_0() {
         assert_eq!(parsed(&["--chekc"]), Err(64));
         assert_eq!(parsed(&["cluster.toml"]), Err(64));
         assert_eq!(parsed(&["--check", "--clean-up"]), Err(64));
+        assert_eq!(parsed(&["--shadow", "--check"]), Err(64));
         assert_eq!(parsed(&["--help"]), Err(0));
         assert_eq!(parsed(&["--version"]), Err(0));
     }

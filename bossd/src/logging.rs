@@ -2,16 +2,24 @@
 //! error, one readable line each.
 
 use std::io;
+use std::sync::OnceLock;
 
-use tracing::Level;
-use tracing_subscriber::Layer;
+use tracing::{Level, warn};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::reload::{self, Handle};
 use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, Registry};
+
+/// What is written of this process from now on is decided here.
+static FILTER: OnceLock<Handle<LevelFilter, Registry>> = OnceLock::new();
 
 /// Sets the log up for this process. Later calls change nothing.
 pub fn init(level: Level) {
-    let filter = LevelFilter::from_level(level);
+    let (filter, handle) = reload::Layer::new(LevelFilter::from_level(level));
+    if FILTER.set(handle).is_err() {
+        return;
+    }
     let registry = tracing_subscriber::registry();
     if let Some(journal) = journal() {
         let _ = registry.with(journal.with_filter(filter)).try_init();
@@ -22,6 +30,14 @@ pub fn init(level: Level) {
             .with_target(false)
             .with_filter(filter);
         let _ = registry.with(lines).try_init();
+    }
+}
+
+/// Another level, from now on.
+pub fn set_level(level: Level) {
+    let Some(filter) = FILTER.get() else { return };
+    if let Err(error) = filter.reload(LevelFilter::from_level(level)) {
+        warn!("the log stays at its level: {error}");
     }
 }
 

@@ -9,9 +9,9 @@ use bossd::{config, elector, executor, sysexits};
 fn main() -> ExitCode {
     let args = parse_args();
     ExitCode::from(match args.mode {
-        Mode::Run => executor::run(&args.config),
+        Mode::Run => executor::run(&args.config, args.effects),
         Mode::Check => check(&args.config),
-        Mode::CleanUp => executor::clean_up::run(&args.config),
+        Mode::CleanUp => executor::clean_up::run(&args.config, args.effects),
         Mode::Elector => elector::run(),
     })
 }

@@ -11,8 +11,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use bossd::config::{
-    self, Config, ConfigError, LONGEST_CANONICAL, OnFenceFailure, SECTIONS, Source, Sources,
-    canonical_of, differing_keys,
+    self, Config, ConfigError, LONGEST_CANONICAL, NEED_RESTART, OnFenceFailure, SECTIONS, Scope,
+    Source, Sources, canonical_of, differences, differing_keys,
 };
 use election::{Failback, Kind, NodeId, Span, fence_reserve};
 
@@ -488,6 +488,24 @@ fn example_and_manual_have_every_key_that_is_accepted_and_no_other() {
 }
 
 #[test]
+fn the_manual_says_of_each_key_of_a_server_whether_a_reload_takes_it() {
+    let page = repository("man/cluster.toml.5");
+    for section in SECTIONS.iter().filter(|section| section.scope == Scope::Server) {
+        let (_, text) = page.split_once(&format!(".Ss {}\\&\n", section.header())).expect("there");
+        let text = text.split("\n.Ss ").next().expect("its text");
+        for key in section.keys {
+            let (_, about) = text.split_once(&format!(".It Cm {key}\n")).expect("described");
+            let about = about.split("\n.It Cm ").next().expect("its text");
+            let name = format!("{}.{key}", section.name);
+            let needs_restart = NEED_RESTART.iter().any(|(known, _)| *known == name);
+            let told = about.contains("It needs a restart.");
+            assert_eq!(told, needs_restart, "{name}");
+            assert_ne!(told, about.contains("A reload takes it."), "{name}");
+        }
+    }
+}
+
+#[test]
 fn the_report_tells_what_is_survived_and_what_to_expect() {
     let report = config::report(&valid(&with(""), None));
     let expected = "\
@@ -546,6 +564,22 @@ fn two_votes_and_even_votes_are_warned_of() {
     assert!(four.contains("3 of 4 votes, survives the loss of 1 server\n"), "{four}");
     assert!(four.contains("the cluster survives the loss of 2 servers."), "{four}");
     assert!(only(&["alpha"]).contains("Only one member can become boss"));
+}
+
+#[test]
+fn differences_are_told_with_both_and_a_member_that_one_side_lacks_as_one() {
+    let ours = valid(&with("[timing]\nlease = \"500ms\""), None).cluster.canonical;
+    let less = MEMBERS.rsplit_once("[[member]]").expect("three").0;
+    let theirs = format!("[cluster]\nname = \"web\"\n{less}\n");
+    let theirs = valid(&theirs, None).cluster.canonical;
+    let text = |text: &str| Some(text.to_owned());
+    assert_eq!(
+        differences(&theirs, &ours),
+        [
+            ("member.gamma".to_owned(), None, text("10.0.0.3:26770")),
+            ("timing.lease".to_owned(), text("400ms"), text("500ms")),
+        ]
+    );
 }
 
 fn lowercase(c: char) -> bool {

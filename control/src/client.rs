@@ -201,6 +201,12 @@ impl Client {
         self.call(interface::CONFIRM_DEAD, parameters)
     }
 
+    /// Has the node read its files anew: what came of it, as the daemon sent it; null without `wait`.
+    pub fn reload(&mut self, wait: bool) -> Result<Value, ClientError> {
+        let parameters = interface::Reload { wait: Some(wait) };
+        self.document(interface::RELOAD, &parameters, "reload")
+    }
+
     /// Calls `method` and reads its one reply.
     pub fn call<P, R>(&mut self, method: &str, parameters: &P) -> Result<R, ClientError>
     where

@@ -12,6 +12,7 @@ use crate::explanation::Explanation;
 use crate::history::History;
 use crate::hooks::{Hooks, Plan};
 use crate::model::Status;
+use crate::reload::Reload as ReloadOutcome;
 use crate::varlink::Fault;
 
 /// The interface of the cluster.
@@ -51,6 +52,8 @@ pub const RESIGN: &str = "io.boss.Cluster.Resign";
 pub const SWITCHOVER: &str = "io.boss.Cluster.Switchover";
 /// Takes [`ConfirmDead`], answers [`Done`].
 pub const CONFIRM_DEAD: &str = "io.boss.Cluster.ConfirmDead";
+/// Takes [`Reload`], answers [`ReloadReply`].
+pub const RELOAD: &str = "io.boss.Cluster.Reload";
 /// Answers [`Info`].
 pub const GET_INFO: &str = "org.varlink.service.GetInfo";
 /// Takes [`WhichInterface`], answers [`Description`].
@@ -151,6 +154,21 @@ pub struct ConfirmDead {
     pub node: String,
     /// Its name once more, as the operator typed it: whoever is wrong makes a second boss.
     pub again: String,
+}
+
+/// `io.boss.Cluster.Reload`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reload {
+    /// Answer when it is done, with what came of it; without it, at once.
+    pub wait: Option<bool>,
+}
+
+/// The reply to `Reload`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReloadReply {
+    /// What came of it; None if that was not waited for.
+    pub reload: Option<ReloadOutcome>,
 }
 
 /// `io.boss.Cluster.Explain`.
@@ -388,6 +406,7 @@ mod tests {
             COMPARE,
             CONFIRM_DEAD,
             APPLY,
+            RELOAD,
         ] {
             let name = method.rsplit('.').next().expect("a name");
             assert!(text.contains(&format!("method {name}(")), "{method}");
@@ -411,6 +430,7 @@ mod tests {
             include_str!("../tests/plan.json"),
             include_str!("../tests/comparison.json"),
             include_str!("../tests/preview.json"),
+            include_str!("../tests/reload.json"),
         ] {
             collect_keys(&serde_json::from_str(document).expect("JSON"), &mut keys);
         }

@@ -49,6 +49,29 @@ pub struct Status {
     pub p999_loop_gap_us: u64,
     /// Keys in which cluster.toml differs from the cluster.
     pub file_differs: Vec<String>,
+    /// The node is a shadow: it elects and shows, and runs nothing. Nobody of its cluster acts.
+    #[serde(default)]
+    pub shadow: bool,
+    /// What the node proves with who it is; None if a daemon does not tell.
+    #[serde(default)]
+    pub certificate: Option<Certificate>,
+}
+
+/// The certificate that the node shows to the others.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Certificate {
+    /// Until when it is valid, in seconds since 1970.
+    pub not_after_s: i64,
+    /// Whole days until then, negative afterwards.
+    pub days_left: i64,
+    /// Until when the authority is that issued it.
+    pub authority_not_after_s: i64,
+    /// Whole days until then, negative afterwards.
+    pub authority_days_left: i64,
+    /// SHA-256 of it, as `bossctl ca show` prints it.
+    pub fingerprint: String,
+    /// Why the files as they are on the disk could not be used: at the next start, or by a reload.
+    pub trouble: Option<String>,
 }
 
 /// The processes of one bossd.

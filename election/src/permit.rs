@@ -104,6 +104,11 @@ impl Executor {
         }
     }
 
+    /// Another `hooks.timeout`, and another part of D for the escalation: for what begins from now on.
+    pub fn set_budgets(&mut self, escalation: Span, graceful: Span) {
+        (self.escalation, self.graceful) = (escalation, graceful);
+    }
+
     /// The next order, oldest first.
     pub fn next_order(&mut self) -> Option<Order> {
         self.orders.pop_front()

@@ -14,6 +14,11 @@ pub fn ca(args: &Ca) -> Result<Exit, Failure> {
         Ca::Issue { node, dir, out: to, addresses } => {
             ca::issue(&ca::Issue { node, dir, to: to.as_deref(), addresses }, &mut out)
         }
+        Ca::Renew { node, dir, out: to, new_key, addresses } => {
+            let request = ca::Issue { node, dir, to: to.as_deref(), addresses };
+            let key = if *new_key { ca::RenewKey::Another } else { ca::RenewKey::Keep };
+            ca::renew(&request, key, &mut out)
+        }
         Ca::Show { path } => ca::show(path, &mut out),
     }
     .map_err(Failure::Ca)?;

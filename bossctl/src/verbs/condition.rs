@@ -60,7 +60,9 @@ impl Condition {
         if status.age_ms > FRESH_MS {
             return Err(format!("the election thread of {node} has not said anything new"));
         }
-        let boss = status.boss.as_ref().filter(|boss| boss.phase == Phase::Boss);
+        // In a shadow's cluster nobody acts.
+        let acting = |boss: &&control::model::Boss| boss.phase == Phase::Boss && !status.shadow;
+        let boss = status.boss.as_ref().filter(acting);
         let idle = matches!(status.this.phase, Phase::Idle | Phase::Waiting);
         let is_boss = boss.filter(|boss| boss.node == *node && acts(status));
         let other = boss.filter(|boss| boss.node != *node);
@@ -90,8 +92,11 @@ impl Condition {
 }
 
 /// This node is boss, and its lease runs.
+///
+/// A shadow's never acts: a job that waits for its turn must not begin.
 fn acts(status: &Status) -> bool {
-    status.this.phase == Phase::Boss && status.this.lease_left_ms.is_some_and(|left| left > 0)
+    let lease = status.this.lease_left_ms.is_some_and(|left| left > 0);
+    !status.shadow && status.this.phase == Phase::Boss && lease
 }
 
 /// Waits until it is so, and says it.
@@ -216,6 +221,17 @@ mod tests {
         over.this.lease_left_ms = Some(0);
         assert_eq!(met(&over), ["quorum"]);
         assert!(acting_under(&over, 1_790_000_007).is_err());
+    }
+
+    #[test]
+    fn a_shadow_is_no_boss_and_knows_of_none_whatever_it_elects() {
+        let mut shadow = boss();
+        shadow.shadow = true;
+        assert_eq!(met(&shadow), ["quorum"]);
+        assert!(acting_under(&shadow, 1_790_000_007).is_err());
+        let mut follower = follower();
+        follower.shadow = true;
+        assert_eq!(met(&follower), ["not-boss", "quorum"]);
     }
 
     #[test]

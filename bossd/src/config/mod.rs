@@ -9,8 +9,10 @@ mod file;
 mod keepalived;
 mod keys;
 mod problems;
+mod reload;
 mod report;
 mod server;
+mod shadow;
 mod values;
 
 use std::fs::File;
@@ -25,6 +27,7 @@ pub use check::parse;
 pub use error::{ConfigError, Place, Problem};
 pub use keepalived::{KeepalivedConfig, Script};
 pub use keys::{SECTIONS, Scope, Section};
+pub use reload::{Difference, NEED_RESTART};
 pub use report::report;
 
 /// The texts of the configuration. The executor reads them and hands them to the elector.
@@ -97,6 +100,8 @@ pub struct NodeConfig {
     pub state_directory: PathBuf,
     /// The marker and the control socket.
     pub run_directory: PathBuf,
+    /// This bossd elects and shows, and runs nothing: see [`Config::in_shadow`].
+    pub shadow: bool,
 }
 
 /// `[log]`.

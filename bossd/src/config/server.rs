@@ -78,6 +78,7 @@ pub(super) fn check_node(
         user: user.map_or(USER, |given| given.value).to_owned(),
         state_directory,
         run_directory,
+        shadow: false,
     })
 }
 

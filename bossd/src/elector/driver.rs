@@ -6,6 +6,7 @@ mod expiry;
 mod known_boss;
 mod messages;
 mod orphaned;
+mod reload;
 mod settings;
 
 use std::collections::BTreeSet;
@@ -18,13 +19,14 @@ use tokio::sync::{mpsc, watch};
 use tracing::{debug, error, info, warn};
 
 use super::allowance::Allowance;
-use super::control::Request;
+use super::control::{Access, ReloadRequest, Request};
 use super::forward::Forwards;
 use super::peer::{PeerEvent, Peers};
 use super::picture::{Background, Picture};
 use super::schema::wire;
 use super::state_dir::{Storage, StorageEvent};
 use known_boss::KnownBoss;
+use reload::{Looked, Reloading};
 
 use crate::clock::{self, Alarm};
 use crate::ipc::{self, HookFacts, ToElector, ToExecutor, transition_id};
@@ -42,6 +44,12 @@ pub struct Inputs {
     pub storage: mpsc::UnboundedReceiver<StorageEvent>,
     /// The control socket.
     pub operators: mpsc::Receiver<Request>,
+    /// The same, for reloads.
+    pub reloads: mpsc::Receiver<ReloadRequest>,
+    /// Where it is told who may change things.
+    pub access: watch::Sender<Access>,
+    /// For a member that is named after its host.
+    pub host_name: String,
 }
 
 /// The elector at work.
@@ -53,9 +61,13 @@ pub struct Driver {
     background: Background,
     pictures: watch::Sender<Arc<Picture>>,
     forwards: Forwards,
+    reloading: Reloading,
     /// Members whose connection was lost and has not come back.
     missed: BTreeSet<NodeId>,
-    inputs: Inputs,
+    peers_said: mpsc::Receiver<PeerEvent>,
+    storage_said: mpsc::UnboundedReceiver<StorageEvent>,
+    operators: mpsc::Receiver<Request>,
+    reloads: mpsc::Receiver<ReloadRequest>,
     alarm: Alarm,
     /// When the timer should fire; how late it did is the loop's gap.
     armed: Moment,
@@ -79,6 +91,8 @@ enum Event {
     Executor(Option<ToElector>),
     Storage(StorageEvent),
     Operator(Request),
+    Reload(ReloadRequest),
+    Looked(Looked),
     CleanedUp(bool),
     Time,
 }
@@ -95,6 +109,14 @@ impl Driver {
         inputs: Inputs,
     ) -> std::io::Result<Self> {
         let unborn = node.snapshot(clock::now()).state.is_unborn();
+        let Inputs {
+            peers: peers_said,
+            storage: storage_said,
+            operators,
+            reloads,
+            access,
+            host_name,
+        } = inputs;
         Ok(Self {
             node,
             peers,
@@ -103,8 +125,12 @@ impl Driver {
             background,
             pictures,
             forwards: Forwards::new(super::seed()),
+            reloading: Reloading::new(host_name, access),
             missed: BTreeSet::new(),
-            inputs,
+            peers_said,
+            storage_said,
+            operators,
+            reloads,
             alarm: Alarm::new()?,
             armed: clock::now(),
             turn: clock::now(),
@@ -127,6 +153,7 @@ impl Driver {
         loop {
             self.carry_out();
             self.paint_if_due();
+            self.end_late_look();
             if let Some(status) = self.end {
                 self.peers.close("bossd stops").await;
                 return status;
@@ -138,11 +165,13 @@ impl Driver {
             let event = tokio::select! {
                 biased;
                 _ = self.alarm.fired() => Event::Time,
-                Some(event) = self.inputs.storage.recv() => Event::Storage(event),
+                Some(event) = self.storage_said.recv() => Event::Storage(event),
                 message = executor.recv(), if !gone => Event::Executor(message),
-                Some(event) = self.inputs.peers.recv() => Event::Peer(event),
+                Some(event) = self.peers_said.recv() => Event::Peer(event),
                 Some(success) = cleanings.recv() => Event::CleanedUp(success),
-                Some(request) = self.inputs.operators.recv() => Event::Operator(request),
+                Some(looked) = self.reloading.looked() => Event::Looked(looked),
+                Some(request) = self.reloads.recv() => Event::Reload(request),
+                Some(request) = self.operators.recv() => Event::Operator(request),
             };
             self.turn = clock::now();
             self.handle(event, &cleaned);
@@ -159,6 +188,8 @@ impl Driver {
             Event::Executor(None) => self.handle_executor_gone(cleaned),
             Event::CleanedUp(success) => self.handle_cleaned_up(success, cleaned),
             Event::Operator(request) => self.handle_operator(request),
+            Event::Reload(request) => self.handle_reload_asked(request),
+            Event::Looked(looked) => self.handle_looked(looked),
         }
     }
 
@@ -241,6 +272,9 @@ impl Driver {
             }
             ToElector::Hooks(files) => self.background.set_hook_files(files),
             ToElector::Alarm(text) => self.background.set_alarm(text),
+            ToElector::Reload(anew) => self.handle_anew(*anew),
+            ToElector::Reloaded { asks, outcome } => self.handle_reloaded(&asks, &outcome),
+            ToElector::TlsTrouble(why) => self.background.set_tls_trouble(why),
             ToElector::Leave => {
                 info!("leaving");
                 let _ = self.node.handle_command(clock::now(), 0, Command::Leave);

@@ -9,6 +9,7 @@ pub mod forward;
 mod loop_gap;
 pub mod peer;
 pub mod picture;
+mod reload;
 pub mod schema;
 pub mod state_dir;
 
@@ -19,13 +20,14 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::Arc;
 
 use election::{ClusterId, Epoch, Node, Start, Term};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tracing::error;
 
-use crate::config::{self, Config, ConfigError};
+use crate::config::{Config, ConfigError};
 use crate::ipc::{self, StartUp, ToElector, ToExecutor};
 use crate::{clock, logging, sysexits};
-use control::{Access, COMMANDS_WAITING, Limits};
+use control::{Access, COMMANDS_WAITING, Doors, Limits};
 use driver::{Driver, Inputs};
 use peer::{PeerAddress, PeerError, PeerSettings, Peers};
 use picture::Background;
@@ -91,6 +93,8 @@ pub fn run() -> u8 {
 }
 
 async fn start_and_run() -> Result<u8, StartError> {
+    // For the executor alone: who sends it to every bossd must not end this one with it.
+    let _hang_up = signal(SignalKind::hangup()).map_err(system("catching signals"))?;
     let channel = inherited(&io::stdin()).map_err(system("taking the executor's channel"))?;
     let control = inherited(&io::stdout()).map_err(system("taking the control socket"))?;
     let (to_executor, mut from_executor) =
@@ -99,7 +103,7 @@ async fn start_and_run() -> Result<u8, StartError> {
     let Some(ToElector::Start(start)) = from_executor.first().await else {
         return Err(StartError::NoStart);
     };
-    let config = config::parse(&start.sources, &start.host_name)?;
+    let config = reload::config(&start)?;
     logging::init(config.log.level);
     let driver = assemble(&start, config, to_executor, UnixListener::from(control))?;
     Ok(driver.run(from_executor.into_queue()).await)
@@ -117,13 +121,18 @@ fn assemble(
     to_executor: ipc::Sender<ToExecutor>,
     control: UnixListener,
 ) -> Result<Driver, StartError> {
-    let cluster = ClusterId(peer::cluster_id(&start.tls.ca.pem, &config.cluster.name)?);
-    let owner = Owner { cluster, node: config.node.name.clone() };
+    let kind = reload::kind(&config);
+    let found = peer::cluster_ids(&start.tls.ca.pem, &config.cluster.name, kind)?;
+    let found: Vec<_> = found.into_iter().map(ClusterId).collect();
+    let owner = Owner { clusters: found.clone(), node: config.node.name.clone() };
     let expect = if start.served { Expect::TheSameLife } else { Expect::AnyLife };
-    let dir = StateDir::open(&config.node.state_directory, &owner, &config.cluster.state, expect)?;
+    let path = &config.node.state_directory;
+    let dir = StateDir::open(path, &owner, &config.cluster.state, expect)?;
     let stored = dir.stored().clone();
+    let cluster = stored.cluster;
+    let known = reload::known_ids(path, cluster, &found);
     let (peer_sender, peers_said) = mpsc::channel(PEER_EVENTS);
-    let settings = peer_settings(start, &config, &dir)?;
+    let settings = peer_settings(start, &config, &dir, &known)?;
     let peers = Peers::start(settings, peer_sender)?;
     let node = Node::start(
         clock::now(),
@@ -143,10 +152,19 @@ fn assemble(
     let background = Background::new(start, config, cluster);
     let (paint, pictures) = watch::channel(Arc::new(background.first_picture(&node)));
     let (commands, operators_said) = mpsc::channel(COMMANDS_WAITING);
+    let (reloads, reloads_asked) = mpsc::channel(COMMANDS_WAITING);
     let access = Access::look_up(READERS, background.config().control.operators.as_deref());
-    control::spawn(control, access, Limits::default(), pictures, commands)
+    let (give_access, access) = watch::channel(access);
+    control::spawn(control, access, Limits::default(), pictures, Doors { commands, reloads })
         .map_err(system("serving the control socket"))?;
-    let inputs = Inputs { peers: peers_said, storage: storage_said, operators: operators_said };
+    let inputs = Inputs {
+        peers: peers_said,
+        storage: storage_said,
+        operators: operators_said,
+        reloads: reloads_asked,
+        access: give_access,
+        host_name: start.host_name.clone(),
+    };
     Driver::new(node, peers, storage, to_executor, background, paint, inputs)
         .map_err(system("setting up a timer"))
 }
@@ -155,6 +173,7 @@ fn peer_settings(
     start: &StartUp,
     config: &Config,
     dir: &StateDir,
+    known: &[ClusterId],
 ) -> Result<PeerSettings, StartError> {
     let stored = dir.stored();
     let members = stored.hard.state.members.iter().map(|(name, member)| PeerAddress {
@@ -163,7 +182,8 @@ fn peer_settings(
     });
     Ok(PeerSettings {
         cluster: config.cluster.name.clone(),
-        cluster_id: stored.cluster.0,
+        cluster_ids: known.iter().map(|id| id.0).collect(),
+        shadow: config.node.shadow,
         me: stored.node.to_string(),
         incarnation: stored.incarnation.0,
         listen: resolve(&config.node.listen)?,

@@ -1,7 +1,7 @@
 //! What status shows: the node's snapshot, the links and what the driver has learned, painted
 //! into one [`Status`] document. Read-only; nothing is decided here.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use control::history::History;
@@ -10,12 +10,14 @@ use control::model::{self, Status};
 use election::{
     ClusterId, Incarnation, Kind, Member, Moment, Node, NodeId, Note, Phase, Snapshot, Span, Timing,
 };
+use rustls_pki_types::UnixTime;
 use tracing::warn;
 
 use super::chronicle::Chronicle;
 use super::control::posture;
 use super::loop_gap::LoopGaps;
-use super::peer::LinkStatus;
+use super::peer::{CertFacts, LinkStatus, days};
+use super::reload;
 use crate::clock;
 use crate::config::{Config, canonical_of, differing_keys};
 use crate::ipc::{StartUp, transition_id};
@@ -60,14 +62,19 @@ impl Picture {
 /// What does not come from the node: the file, the executor, what was measured.
 pub struct Background {
     config: Arc<Config>,
+    /// The cluster-wide part of the file, as read last.
+    file: String,
+    /// Of this node; None if it cannot be read.
+    certificate: Option<CertFacts>,
+    tls_trouble: Option<String>,
     cluster: ClusterId,
     executor_pid: u32,
     cleans_up: bool,
     hooks: HookList,
     /// Whether the cluster's fence window holds this node's part of it, or why not.
     room: Result<(), String>,
-    /// L as the cluster has it.
-    lease: Span,
+    /// As the cluster has it.
+    timing: Timing,
     alarm: Option<String>,
     /// How long the hooks took to let go.
     demotes: Vec<model::DemoteTime>,
@@ -84,8 +91,11 @@ impl Background {
     pub fn new(start: &StartUp, config: Config, cluster: ClusterId) -> Self {
         Self {
             room: Ok(()),
-            lease: config.cluster.state.timing.lease,
+            timing: config.cluster.state.timing,
+            file: reload::canonical(start).unwrap_or_else(|_| config.cluster.canonical.clone()),
             config: Arc::new(config),
+            certificate: start.tls.facts(UnixTime::now()).ok(),
+            tls_trouble: None,
             cluster,
             executor_pid: start.executor_pid,
             cleans_up: start.cleans_up,
@@ -124,9 +134,32 @@ impl Background {
         self.config.files.first().cloned().unwrap_or_default()
     }
 
-    /// Where the executor's marker is.
-    pub fn run_directory(&self) -> &Path {
-        &self.config.node.run_directory
+    /// The same, for a thread of its own.
+    pub fn shared_config(&self) -> Arc<Config> {
+        self.config.clone()
+    }
+
+    /// The cluster-wide part of the file in its canonical form.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// What a reload has brought. Whether the node is ready then, if that is another answer.
+    pub fn take(
+        &mut self,
+        config: Config,
+        file: String,
+        certificate: CertFacts,
+    ) -> Option<Result<(), String>> {
+        (self.config, self.file) = (Arc::new(config), file);
+        self.certificate = Some(certificate);
+        let timing = self.timing;
+        self.set_timing(&timing)
+    }
+
+    /// Why the certificates on the disk could not be used; None when they could.
+    pub fn set_tls_trouble(&mut self, why: Option<String>) {
+        self.tls_trouble = why;
     }
 
     /// Whether this process cleans up after a dead executor.
@@ -147,7 +180,7 @@ impl Background {
 
     /// The cluster has this timing. Whether the node is ready then, if that is another answer.
     pub fn set_timing(&mut self, timing: &Timing) -> Option<Result<(), String>> {
-        self.lease = timing.lease;
+        self.timing = *timing;
         let before = self.readiness();
         self.room = self.config.hooks.check_room(timing.fence);
         Some(self.readiness()).filter(|ready| *ready != before)
@@ -188,7 +221,7 @@ impl Background {
     }
 
     fn warn_of_gap(&self, gap: Span) {
-        let third = self.lease.part(3);
+        let third = self.timing.lease.part(3);
         if gap > third {
             warn!("the election's loop stood still for {gap}: more than a third of the lease");
         }
@@ -236,13 +269,14 @@ impl Background {
 
     /// One line for the service manager.
     pub fn one_line(status: &Status) -> String {
+        let shadow = if status.shadow { "SHADOW, runs nothing: " } else { "" };
         let boss = match &status.boss {
             Some(boss) if boss.node == status.node => format!("boss, epoch {}", boss.epoch),
             Some(boss) => format!("follows {}, epoch {}", boss.node, boss.epoch),
             None => "no boss known".to_owned(),
         };
         let quorum = &status.quorum;
-        format!("{boss}; {} of {} voters connected", quorum.connected, quorum.voters)
+        format!("{shadow}{boss}; {} of {} voters connected", quorum.connected, quorum.voters)
     }
 
     fn picture(
@@ -288,6 +322,8 @@ impl Background {
             max_loop_gap_us: self.gaps.max_us(),
             p999_loop_gap_us: self.gaps.p999_us(),
             file_differs: self.file_differs(snapshot),
+            shadow: self.config.node.shadow,
+            certificate: self.certificate(),
         };
         status.posture = posture::judge(&status);
         status
@@ -413,7 +449,20 @@ impl Background {
             return Vec::new();
         }
         let agreed = canonical_of(&self.config.cluster.name, &snapshot.state);
-        differing_keys(&self.config.cluster.canonical, &agreed)
+        differing_keys(&self.file, &agreed)
+    }
+
+    fn certificate(&self) -> Option<model::Certificate> {
+        let facts = self.certificate.as_ref()?;
+        let now = i64::try_from(clock::wall_s()).unwrap_or(i64::MAX);
+        Some(model::Certificate {
+            not_after_s: facts.not_after,
+            days_left: days(facts.not_after, now),
+            authority_not_after_s: facts.authority_not_after,
+            authority_days_left: days(facts.authority_not_after, now),
+            fingerprint: facts.fingerprint.clone(),
+            trouble: self.tls_trouble.clone(),
+        })
     }
 }
 

@@ -2,6 +2,7 @@
 //! generation, the reset secret, and the storage thread that makes writes durable beside the
 //! election (protocol.md 8). It never guesses: what it cannot believe it refuses, with the reason.
 
+pub mod authorities;
 mod check;
 mod error;
 
@@ -30,8 +31,9 @@ const RESET_SECRET: &str = "reset-secret";
 /// Who this directory should belong to.
 #[derive(Debug, Clone)]
 pub struct Owner {
-    /// The cluster, by its authority and name.
-    pub cluster: ClusterId,
+    /// The cluster, by its name and each authority that ca.crt holds. Never empty; a new life is of
+    /// the first.
+    pub clusters: Vec<ClusterId>,
     /// This member.
     pub node: NodeId,
 }
@@ -75,7 +77,7 @@ impl StateDir {
             Some(stored) => check_owner(path, stored, owner)?,
             None => Stored {
                 generation: 0,
-                cluster: owner.cluster,
+                cluster: owner.clusters[0],
                 node: owner.node.clone(),
                 incarnation: Incarnation(uuid::Uuid::new_v4().as_u128()),
                 hard: HardState::unborn(unborn.clone()),
@@ -249,11 +251,12 @@ fn holds_previous(directory: &Path) -> bool {
 }
 
 fn check_owner(directory: &Path, stored: Stored, owner: &Owner) -> Result<Stored, StateDirError> {
-    if stored.cluster == owner.cluster && stored.node == owner.node {
+    let known = authorities::read(directory, stored.cluster);
+    if owner.clusters.iter().any(|id| known.contains(id)) && stored.node == owner.node {
         return Ok(stored);
     }
     let found = format!("{} of cluster {:?}", stored.node, stored.cluster);
-    let wanted = format!("{} of cluster {:?}", owner.node, owner.cluster);
+    let wanted = format!("{} of cluster {:?}", owner.node, owner.clusters[0]);
     Err(StateDirError::Foreign { path: directory.join(STATE), found, wanted })
 }
 

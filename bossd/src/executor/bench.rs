@@ -4,6 +4,8 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
+use election::Span;
+
 use super::*;
 use crate::config::Source;
 
@@ -80,6 +82,7 @@ impl Bench {
             runner: Rc::new(Runner::Direct(Direct::new(spared.clone()))),
             config: Rc::new(config),
             sources,
+            reloaded: None,
             host_name: "alpha".to_owned(),
             spared,
             serving: None,

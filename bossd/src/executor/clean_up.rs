@@ -4,7 +4,9 @@
 
 use std::path::Path;
 
+use super::Effects;
+
 /// Lets go of what may still stand. The exit status: 0 when nothing does any more.
-pub fn run(config: &Path) -> u8 {
-    super::clean_up(config)
+pub fn run(config: &Path, effects: Effects) -> u8 {
+    super::clean_up(config, effects)
 }

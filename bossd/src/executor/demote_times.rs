@@ -30,12 +30,17 @@ impl DemoteTimes {
     /// What the run before left. A file that is not there or makes no sense is an empty one: all of
     /// it is measured again.
     pub(super) fn load(config: &Config) -> Self {
-        let path = config.node.run_directory.join(FILE);
+        let path = config.node.record_directory().join(FILE);
         let read = fs::read(&path).ok();
         let known: Vec<DemoteTime> =
             read.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
         let times = known.into_iter().map(|time| (time.hook.clone(), time)).collect();
         Self { path, hooks: config.hooks.directory.clone(), times, changed: false }
+    }
+
+    /// Other hooks count from now on.
+    pub(super) fn set_hooks(&mut self, config: &Config) {
+        self.hooks.clone_from(&config.hooks.directory);
     }
 
     /// Takes the steps of a demote in. One that never ran says nothing about the hook. No IO: the

@@ -3,6 +3,7 @@
 //! own and report; the timer is the permit.
 
 mod orders;
+mod reload;
 mod stop;
 mod tell;
 
@@ -14,12 +15,14 @@ use election::{Epoch, Executor, Moment, Span};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, warn};
 
+use reload::{Read, Reloads};
 use stop::Stopping;
 
 use super::marker::MarkerFile;
 use super::readiness::Readiness;
 use super::state_json::{KnownBoss, StateJson};
 use super::supervise::{Elector, Restart, Restarts};
+use super::tls_files::{TlsWatch, Trouble};
 use super::transition::{Outcome, Transitions};
 use super::{Began, Environment};
 use crate::clock::{self, Alarm};
@@ -42,7 +45,10 @@ pub struct Daemon {
     /// When the next elector starts.
     restart_at: Option<Moment>,
     stopping: Stopping,
+    /// An elector of this daemon has served.
     serving: bool,
+    reloads: Reloads,
+    tls_watch: TlsWatch,
     /// The marker may say "acting".
     recorded: bool,
     /// The elector was told of an alarm that has not ended.
@@ -63,6 +69,7 @@ enum Event {
     Elector(Option<ToExecutor>),
     Outcome(Outcome),
     Reaped(Option<u8>),
+    Read(Read),
     Signal(Signal),
     Time,
 }
@@ -74,7 +81,7 @@ pub enum Signal {
     Terminate,
     /// A child ended.
     Child,
-    /// Reload: not in this version.
+    /// Reload.
     Hangup,
 }
 
@@ -103,6 +110,8 @@ impl Daemon {
             restart_at: None,
             stopping: Stopping::No,
             serving: false,
+            reloads: Reloads::default(),
+            tls_watch: TlsWatch::default(),
             recorded,
             alarmed: false,
             readiness,
@@ -131,6 +140,7 @@ impl Daemon {
             self.share_demote_times();
             self.end_if_due();
             self.start_elector_if_due();
+            self.go_on_with_reload(clock::now());
             if let Stopping::Done { status } = self.stopping {
                 self.end_state_json();
                 return status;
@@ -147,6 +157,7 @@ impl Daemon {
                 status = next_status(&mut self.reaping) => Event::Reaped(status),
                 Some(signal) = signals.recv() => Event::Signal(signal),
                 _ = self.alarm.fired() => Event::Time,
+                read = self.reloads.read() => Event::Read(read),
                 message = next_message(&mut self.elector) => Event::Elector(message),
             };
             self.handle(event);
@@ -161,11 +172,10 @@ impl Daemon {
             Event::Elector(None) => self.handle_elector_ended(),
             Event::Outcome(outcome) => self.handle_outcome(now, outcome),
             Event::Reaped(status) => self.handle_reaped(status),
+            Event::Read(read) => self.handle_read(read),
             Event::Signal(Signal::Terminate) => self.handle_terminate(now),
             Event::Signal(Signal::Child) => self.transitions.reap(),
-            Event::Signal(Signal::Hangup) => {
-                warn!("this version does not reload: restart bossd to take a new configuration");
-            }
+            Event::Signal(Signal::Hangup) => self.reloads.ask(None),
             Event::Time => {}
         }
         self.transitions.start_reassert(now);
@@ -198,6 +208,12 @@ impl Daemon {
         if let Some(files) = self.readiness.new_files() {
             self.tell(ToElector::Hooks(files));
         }
+        if let Some(serving) = &self.environment.serving
+            && let Some(Trouble(why)) =
+                self.tls_watch.look(now, &self.environment.config, &serving.tls)
+        {
+            self.tell(ToElector::TlsTrouble(why));
+        }
     }
 
     fn handle_message(&mut self, now: Moment, message: ToExecutor) {
@@ -224,6 +240,7 @@ impl Daemon {
             }
             ToExecutor::Serving => {
                 self.serving = true;
+                self.reloads.elector_serves();
                 let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
             }
             ToExecutor::Status(text) => {
@@ -237,6 +254,8 @@ impl Daemon {
                     until: until.into(),
                 });
             }
+            ToExecutor::Reload { ask } => self.reloads.ask(Some(ask)),
+            ToExecutor::Taken(taken) => self.handle_taken(taken),
             // The channel's end follows; it is expected.
             ToExecutor::Left => {}
         }
@@ -249,6 +268,7 @@ impl Daemon {
         let Some(elector) = self.elector.take() else { return };
         self.machine.borrow_mut().handle_channel_closed(clock::now());
         self.alarmed = false;
+        self.reloads.elector_ended();
         let (reaped, reaping) = oneshot::channel();
         self.reaping = Some(reaping);
         let end = elector.end();
@@ -338,6 +358,7 @@ impl Daemon {
                 self.elector = Some(elector);
                 let files = self.readiness.files();
                 self.tell(ToElector::Hooks(files));
+                self.tell(ToElector::TlsTrouble(self.tls_watch.known()));
             }
             Err(error) => {
                 error!("the elector cannot be started: {error}");
@@ -355,7 +376,7 @@ impl Daemon {
         // A restart that waits for the machine to be idle is woken by that, not by the clock.
         let may_restart = self.reaping.is_none() && self.machine.borrow().is_idle();
         let restart = self.restart_at.filter(|_| may_restart);
-        let times = [self.machine.borrow().wake(), restart, stop];
+        let times = [self.machine.borrow().wake(), restart, stop, self.reloads.wake()];
         times.into_iter().flatten().fold(clock::now().plus(IDLE), Moment::earliest)
     }
 }

@@ -12,8 +12,10 @@ pub mod keepalived;
 mod leftovers;
 pub mod marker;
 mod readiness;
+mod reload;
 mod state_json;
 pub mod supervise;
+mod tls_files;
 mod transition;
 
 use std::fs;
@@ -24,7 +26,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use control::model::DemoteTime;
-use election::{Epoch, Executor, Marker, Span};
+use election::{Epoch, Executor, Marker};
 use nix::fcntl::{Flock, FlockArg};
 use nix::unistd::{Gid, Group, Uid, User};
 use rustls_pki_types::UnixTime;
@@ -33,8 +35,8 @@ use tokio::sync::mpsc;
 use tracing::{info, warn};
 
 use crate::clock;
-use crate::config::{self, Config, OnFenceFailure, Sources};
-use crate::elector::peer::{TlsFile, TlsMaterial};
+use crate::config::{self, Config, Sources};
+use crate::elector::peer::{TlsError, TlsMaterial};
 use crate::elector::state_dir;
 use crate::ipc::{StartUp, ToElector};
 use crate::{logging, sysexits};
@@ -50,7 +52,10 @@ const READERS: &str = "boss";
 /// What the executor works with.
 pub struct Environment {
     config: Rc<Config>,
+    /// As read at the start.
     sources: Sources,
+    /// As read by the last reload that was taken.
+    reloaded: Option<Sources>,
     host_name: String,
     runner: Rc<Runner>,
     spared: Spared,
@@ -85,7 +90,10 @@ pub enum StartError {
     Config(#[from] config::ConfigError),
     /// A certificate or key.
     #[error("{0}")]
-    Tls(#[from] crate::elector::peer::TlsError),
+    Tls(#[from] TlsError),
+    /// Certificates or the key cannot be read.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    TlsFiles(Vec<TlsError>),
     /// A file that must be readable is not.
     #[error("{path}: {error}. {help}")]
     File {
@@ -112,29 +120,40 @@ pub enum StartError {
 impl StartError {
     fn status(&self) -> u8 {
         match self {
-            Self::Config(_) | Self::Tls(_) | Self::File { .. } => sysexits::CONFIG,
+            Self::Config(_) | Self::Tls(_) | Self::TlsFiles(_) | Self::File { .. } => {
+                sysexits::CONFIG
+            }
             Self::Running(_) => sysexits::BUSY,
             Self::System { .. } => sysexits::SYSTEM,
         }
     }
 }
 
+/// Whether what is agreed on is acted on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Effects {
+    /// It is.
+    Real,
+    /// `bossd --shadow`: nothing is run.
+    None,
+}
+
 /// Runs the daemon until it is told to stop. The exit status.
-pub fn run(config: &Path) -> u8 {
-    let started = prepare(config, false).and_then(|environment| {
+pub fn run(config: &Path, effects: Effects) -> u8 {
+    let started = prepare(config, false, effects).and_then(|environment| {
         block_on(async {
             let signals = signals().map_err(system("catching signals"))?;
             let daemon = daemon(environment).await?;
             Ok(daemon.run(signals).await)
         })
     });
-    finish(started.map_err(|error| let_go_before(error, config)))
+    finish(started.map_err(|error| let_go_before(error, config, effects)))
 }
 
 /// X5: who cannot start, its certificate expired, say, still lets go of what a run before it left.
-fn let_go_before(error: StartError, config: &Path) -> StartError {
+fn let_go_before(error: StartError, config: &Path, effects: Effects) -> StartError {
     if !matches!(error, StartError::Config(_) | StartError::Running(_)) {
-        let status = clean_up(config);
+        let status = clean_up(config, effects);
         if status != sysexits::OK {
             eprintln!("bossd: letting go of what was left ended with status {status}");
         }
@@ -143,8 +162,8 @@ fn let_go_before(error: StartError, config: &Path) -> StartError {
 }
 
 /// Lets go of what an executor that ended may have left standing. The exit status.
-pub(crate) fn clean_up(config: &Path) -> u8 {
-    finish(prepare(config, true).and_then(|environment| {
+pub(crate) fn clean_up(config: &Path, effects: Effects) -> u8 {
+    finish(prepare(config, true, effects).and_then(|environment| {
         block_on(async { Ok(daemon(environment).await?.clean_up().await) })
     }))
 }
@@ -159,19 +178,30 @@ fn finish(result: Result<u8, StartError>) -> u8 {
 }
 
 /// Everything that may fail before anything is touched.
-fn prepare(path: &Path, is_clean_up: bool) -> Result<Environment, StartError> {
+fn prepare(path: &Path, is_clean_up: bool, effects: Effects) -> Result<Environment, StartError> {
     let sources = config::read(path)?;
     let host_name = config::host_name().map_err(system("reading the host's name"))?;
     let config = config::parse(&sources, &host_name)?;
+    let config = if effects == Effects::None { config.in_shadow() } else { config };
     logging::init(config.log.level);
+    if config.node.shadow && !is_clean_up {
+        warn!("SHADOW: this bossd elects, logs and shows, and runs no hook: nobody does the job");
+    }
     become_subreaper().map_err(system("becoming the reaper of what hooks start"))?;
     let lock = lock(&config.node.run_directory)?;
+    let record = config.node.record_directory();
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o755)
+        .create(&record)
+        .map_err(file(&record, "bossd must be able to create its run directory"))?;
     let serving = if is_clean_up { None } else { Some(serving(&config)?) };
     let spared = Spared::default();
     Ok(Environment {
         runner: Rc::new(Runner::Direct(Direct::new(spared.clone()))),
         config: Rc::new(config),
         sources,
+        reloaded: None,
         host_name,
         spared,
         serving,
@@ -190,7 +220,7 @@ fn lock(run_directory: &Path) -> Result<Flock<fs::File>, StartError> {
 }
 
 fn serving(config: &Config) -> Result<Serving, StartError> {
-    let tls = tls_material(config)?;
+    let tls = tls_files::read(&config.tls).map_err(StartError::TlsFiles)?;
     let facts = tls.check(&config.cluster.name, config.node.name.as_str(), UnixTime::now())?;
     let days = facts.days_left(UnixTime::now());
     info!("certificate of {} is valid for {days} more days", config.node.name);
@@ -201,35 +231,15 @@ fn serving(config: &Config) -> Result<Serving, StartError> {
             None
         }
     };
+    if config.node.shadow
+        && let Some(real) = config.node.state_directory.parent()
+    {
+        // A shadow's is below that of a bossd that acts, into which its user must get.
+        give_state_directory(real, user.as_ref())?;
+    }
     give_state_directory(&config.node.state_directory, user.as_ref())?;
     let control = bind_control(&config.control.socket)?;
     Ok(Serving { control, tls, user })
-}
-
-fn tls_material(config: &Config) -> Result<TlsMaterial, StartError> {
-    let read = |path: &PathBuf| {
-        let help = "make certificates with `bossctl ca init` and `bossctl ca issue`, and copy this \
-                    node's three files there";
-        let pem = fs::read(path).map_err(file(path, help))?;
-        Ok::<_, StartError>(TlsFile { path: path.clone(), pem })
-    };
-    let tls = &config.tls;
-    refuse_open_key(&tls.key)?;
-    Ok(TlsMaterial {
-        ca: read(&tls.ca)?,
-        certificate: read(&tls.certificate)?,
-        key: read(&tls.key)?,
-    })
-}
-
-/// A key that every user of the host can read proves nothing.
-fn refuse_open_key(path: &Path) -> Result<(), StartError> {
-    let open = fs::metadata(path).is_ok_and(|key| key.mode() & 0o007 != 0);
-    if !open {
-        return Ok(());
-    }
-    let error = io::Error::other("every user of this host can read this key");
-    Err(file(path, "chmod 600 it, and issue another one if somebody may have")(error))
 }
 
 /// The elector owns its state; only the executor may be able to create the directory.
@@ -286,12 +296,9 @@ fn bind_control(path: &Path) -> Result<UnixListener, StartError> {
 /// X5: starts from the marker and the own claim.
 async fn daemon(environment: Environment) -> Result<Daemon, StartError> {
     let config = environment.config.clone();
-    let marker = MarkerFile::new(&config.node.run_directory);
+    let marker = MarkerFile::new(&config.node.record_directory());
     let claim = own_claim(&config);
-    let escalation = match &config.hooks.on_fence_failure {
-        OnFenceFailure::Alarm => Span::ZERO,
-        OnFenceFailure::Command { timeout, .. } => *timeout,
-    };
+    let escalation = config.hooks.escalation_budget();
     let fence = config.cluster.state.timing.fence;
     let found = marker.read();
     let start =
@@ -304,7 +311,7 @@ async fn daemon(environment: Environment) -> Result<Daemon, StartError> {
             Marker::Idle { .. } | Marker::Missing => "it had claimed to be boss".to_owned(),
         };
         warn!("the last run may have left something standing ({was}): demoting first");
-        leftovers::end(&config.node.run_directory).await;
+        leftovers::end(&config.node.record_directory()).await;
         machine = start();
     }
     Daemon::new(environment, machine, marker).map_err(system("setting up a timer"))
@@ -327,6 +334,8 @@ impl Environment {
         let under_systemd = std::env::var_os("INVOCATION_ID").is_some();
         elector.to.send(ToElector::Start(Box::new(StartUp {
             sources: self.sources.clone(),
+            reloaded: self.reloaded.clone(),
+            shadow: self.config.node.shadow,
             host_name: self.host_name.clone(),
             tls: serving.tls.clone(),
             last_epoch: last_epoch.0,

@@ -35,6 +35,12 @@ impl Readiness {
         Self { config, known, files, news, next: Moment::default() }
     }
 
+    /// Other hooks count from now on; looked at soon.
+    pub(super) fn set_config(&mut self, config: Rc<Config>) {
+        self.config = config;
+        self.next = Moment::default();
+    }
+
     /// As it is now.
     pub(super) fn look(&mut self, now: Moment) -> Result<(), String> {
         self.next = now.plus(EVERY);

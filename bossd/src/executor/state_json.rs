@@ -49,6 +49,8 @@ pub(super) struct StateJson {
     cluster: String,
     node: String,
     boot_id: String,
+    /// A shadow's: whoever asks it must do nothing.
+    shadow: bool,
     writer: Option<Writer>,
     said: Option<Said>,
     /// The file may say MASTER: always so at first, for it may be another life's.
@@ -86,6 +88,7 @@ impl StateJson {
             cluster: config.cluster.name.clone(),
             node: config.node.name.to_string(),
             boot_id: boot_id.trim().to_owned(),
+            shadow: config.node.shadow,
             writer,
             said: None,
             may_say_master: true,
@@ -167,7 +170,7 @@ impl StateJson {
             version: 1,
             cluster: &self.cluster,
             node: &self.node,
-            state: said.state.as_str(),
+            state: if self.shadow { SHADOW } else { said.state.as_str() },
             epoch: boss.map(|(_, _, epoch)| *epoch),
             boss: boss.map(|(name, _, _)| name.as_str()),
             boss_address: boss.map(|(_, address, _)| address.as_str()),
@@ -207,6 +210,8 @@ fn temporary(path: &Path) -> PathBuf {
     path.with_extension("json.new")
 }
 
+/// In the place of the state: no script that waits for MASTER, or does something without one, knows it.
+const SHADOW: &str = "SHADOW";
 const HUNDREDTH_NS: u64 = 10_000_000;
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ use super::hooks::tree::{self, Spared};
 use super::keepalived;
 use super::readiness::read_hooks;
 use crate::clock;
-use crate::config::Config;
+use crate::config::{Config, KeepalivedConfig};
 use crate::ipc::{HookFacts, transition_id};
 
 /// What came of a transition.
@@ -87,6 +87,8 @@ pub(super) struct Transitions {
     /// The state that the scripts for keepalived were told last; None: not known. They are told of a
     /// change, and a demote that failed is no change.
     notified: Option<HookState>,
+    /// The scripts that were told MASTER: a reload must not keep them from being told the end of it.
+    told_master: Option<KeepalivedConfig>,
     facts: HookFacts,
 }
 
@@ -124,8 +126,16 @@ impl Transitions {
             reassert_after: Moment::default(),
             demote_times: Rc::new(RefCell::new(DemoteTimes::load(&environment.config))),
             notified: None,
+            told_master: None,
             facts,
         }
+    }
+
+    /// What counts for all that starts from now on. A demote calls what its promote had started,
+    /// wherever that was.
+    pub(super) fn set_config(&mut self, config: Rc<Config>) {
+        self.demote_times.borrow_mut().set_hooks(&config);
+        self.config = config;
     }
 
     /// What the elector said last about the cluster.
@@ -199,6 +209,7 @@ impl Transitions {
         };
         let notified = self.to_notify(HookState::Master, facts.priority);
         self.notified = Some(HookState::Master);
+        self.told_master = Some(self.config.keepalived.clone());
         let calls = plan(HookEvent::Promote, &hooks, &facts, None, &notified);
         info!(transition, "promoting under epoch {epoch}: {} hooks", calls.len());
         let (cancel, cancelled) = watch::channel(false);
@@ -248,6 +259,7 @@ impl Transitions {
             (Running::Demote { epoch, began_urgent, limit }, Outcome::Demoted { success }) => {
                 if *success {
                     self.notified = Some(HookState::Backup);
+                    self.told_master = None;
                 }
                 let limit = *limit.borrow();
                 if !success && !began_urgent && limit.urgent {
@@ -328,10 +340,11 @@ impl Transitions {
 
     /// The scripts for keepalived that a change to this state calls; none if it is no change.
     fn to_notify(&self, state: HookState, priority: u8) -> Vec<Hook> {
-        if self.notified == Some(state) {
+        if self.config.node.shadow || self.notified == Some(state) {
             return Vec::new();
         }
-        keepalived::calls(&self.config.keepalived, state, priority)
+        let scripts = self.told_master.as_ref().unwrap_or(&self.config.keepalived);
+        keepalived::calls(scripts, state, priority)
     }
 
     /// All hooks; none when one cannot be trusted.
@@ -348,8 +361,13 @@ impl Transitions {
         self.read_directory().map(|directory| directory.hooks)
     }
 
+    /// A shadow has none to run.
     fn read_directory(&self) -> Result<HookDirectory, String> {
-        read_hooks(&self.config)
+        if self.config.node.shadow {
+            Ok(HookDirectory::default())
+        } else {
+            read_hooks(&self.config)
+        }
     }
 
     fn facts_for(&self, event: HookEvent, epoch: Epoch, state: HookState) -> Facts {

@@ -6,6 +6,7 @@ use std::io;
 
 use control::hooks::HookFile;
 use control::model::DemoteTime;
+use control::reload::{Change, Reload};
 use election::{Epoch, Moment, Permit, Reason, Span, Word};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -42,13 +43,47 @@ pub enum ToElector {
     Demotes(Vec<DemoteTime>),
     /// Which hooks there are, after the start and at each change.
     Hooks(Vec<HookFile>),
+    /// The files were read anew and are sound as far as the executor can tell: to be taken whole, or
+    /// not at all.
+    Reload(Box<Anew>),
+    /// What came of a reload, for those who asked.
+    Reloaded {
+        /// The numbers of their [`ToExecutor::Reload`].
+        asks: Vec<u64>,
+        /// The answer.
+        outcome: Reload,
+    },
+    /// Why the certificates as they lie on the disk now could not be used; None when they could.
+    TlsTrouble(Option<String>),
+}
+
+/// The files of a reload.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Anew {
+    /// As read.
+    pub sources: Sources,
+    /// As read.
+    pub tls: TlsMaterial,
+}
+
+/// What an elector adds to the answer about a reload that it has taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Taken {
+    /// In which the file differs from the cluster.
+    pub changes: Vec<Change>,
+    /// What to know beside that.
+    pub notes: Vec<String>,
 }
 
 /// What an elector begins with.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct StartUp {
-    /// The files as the executor read and checked them.
+    /// The files as the executor read and checked them at its start.
     pub sources: Sources,
+    /// Those of the last reload that was taken.
+    pub reloaded: Option<Sources>,
+    /// Elect and show only (`bossd --shadow`).
+    pub shadow: bool,
     /// For a member that is named after its host.
     pub host_name: String,
     /// The authority, the certificate and the key.
@@ -124,6 +159,14 @@ pub enum ToExecutor {
         /// Until when it may be believed.
         until: MomentDoc,
     },
+    /// Somebody asks for a reload.
+    Reload {
+        /// Repeated in the answer.
+        ask: u64,
+    },
+    /// The elector has taken the files of a reload; or all that is wrong with them, and nothing of
+    /// it was taken.
+    Taken(Result<Taken, Vec<String>>),
 }
 
 /// What hooks are told of the cluster.

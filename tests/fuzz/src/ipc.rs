@@ -51,6 +51,8 @@ fn obey(mut rest: &[u8]) {
             | ToExecutor::Reassert { .. }
             | ToExecutor::Status(_)
             | ToExecutor::Known { .. }
+            | ToExecutor::Reload { .. }
+            | ToExecutor::Taken(_)
             | ToExecutor::Left => {}
         }
         assert!(machine.last_epoch() >= last, "9.4: the epoch fell");

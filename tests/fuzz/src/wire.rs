@@ -110,8 +110,10 @@ fn hello(bytes: &[u8]) {
     for is_member in [true, false] {
         let canonical = "cluster.name = web\nmember.beta.kind = voter\n";
         let unborn = true;
-        let local =
-            Local { cluster: "web", cluster_id: 7, me: "alpha", unborn, canonical, is_member };
+        let cluster_ids = &[7];
+        let shadow = !is_member;
+        let (cluster, me) = ("web", "alpha");
+        let local = Local { cluster, cluster_ids, me, shadow, unborn, canonical, is_member };
         if let Err(refusal) = check(&hello, &beta, &local) {
             assert!(!refusal.contains(char::is_control), "for a terminal: {refusal:?}");
         }

@@ -14,12 +14,18 @@ use crate::ipc::transition_id;
 #[must_use]
 pub fn hooks(picture: &Picture) -> Hooks {
     let ready = &picture.hooks.ready;
+    let mut files = picture.hooks.files.clone();
+    if picture.status.shadow {
+        for file in files.iter_mut().filter(|file| file.runs) {
+            (file.runs, file.why_not) = (false, Some("a shadow runs nothing".to_owned()));
+        }
+    }
     Hooks {
         node: picture.status.node.clone(),
         directory: picture.config.hooks.directory.display().to_string(),
         ready: ready.is_ok(),
         why_not: ready.as_ref().err().cloned(),
-        files: picture.hooks.files.clone(),
+        files,
     }
 }
 
@@ -49,6 +55,12 @@ pub fn planned(picture: &Picture, event: HookEvent) -> Plan {
             false
         }
     };
+    if picture.status.shadow {
+        notes.insert(
+            0,
+            "this bossd is a shadow and runs nothing: so it would be without".to_owned(),
+        );
+    }
     match event {
         HookEvent::Demote => notes.push(
             "a demote calls those that the promote before it has called; after a crash, all"
@@ -68,6 +80,7 @@ pub fn planned(picture: &Picture, event: HookEvent) -> Plan {
         notes
             .push("the scripts of [keepalived] are told once, not after a demote again".to_owned());
     }
+    let shadow = picture.status.shadow;
     let calls = if would_run { plan(event, &hooks, &facts, None, &notified) } else { vec![] };
     let shown = calls.into_iter().map(|call| PlannedCall {
         hook: call.hook.name,
@@ -78,7 +91,7 @@ pub fn planned(picture: &Picture, event: HookEvent) -> Plan {
     Plan {
         node: picture.status.node.clone(),
         event: event.as_str().to_owned(),
-        would_run,
+        would_run: would_run && !shadow,
         notes,
         calls: shown.collect(),
     }

@@ -5,8 +5,8 @@ use control::interface::{
     APPLY, Apply, CLEAR, COMPARE, CONFIRM_DEAD, Clear, ConfirmDead, DRAIN, Description, Drain,
     EXPLAIN, Explain, GET_HISTORY, GET_HOOKS, GET_INFO, GET_INTERFACE_DESCRIPTION, GET_STATUS,
     INTERFACE, Info, MAX_FOR_S, MAX_REASON, MAX_TEXT, PAUSE, PLAN_HOOKS, PREVIEW_ORDER, Pause,
-    PlanHooks, RESIGN, RESUME, Resign, Resume, SERVICE, SWITCHOVER, Switchover, UNDRAIN, Undrain,
-    WhichInterface, description,
+    PlanHooks, RELOAD, RESIGN, RESUME, Reload, Resign, Resume, SERVICE, SWITCHOVER, Switchover,
+    UNDRAIN, Undrain, WhichInterface, description,
 };
 use control::preview::{OrderKind, PreviewOrder};
 use control::varlink::{Call, Fault};
@@ -49,6 +49,11 @@ pub enum Asked {
     Apply(Apply),
     /// What would come of an order: a drain, a resignation or a switchover.
     Preview(ControlCommand),
+    /// Read the files anew.
+    Reload {
+        /// Answer with what came of it.
+        wait: bool,
+    },
     /// A change.
     Change(ControlCommand),
 }
@@ -66,7 +71,9 @@ impl Asked {
             | Self::Plan(_)
             | Self::Comparison(_) => Rights::Read,
             // Of a preview only the leader can answer: it costs the election a turn, as a change does.
-            Self::Preview(_) | Self::Apply(_) | Self::Change(_) => Rights::Change,
+            Self::Preview(_) | Self::Apply(_) | Self::Reload { .. } | Self::Change(_) => {
+                Rights::Change
+            }
         }
     }
 }
@@ -147,6 +154,10 @@ pub fn understand(call: Call) -> Result<Asked, Fault> {
                 return Err(Fault::invalid_parameter("again: not the same name as node"));
             }
             Ok(Asked::Change(ControlCommand::ConfirmDead { node }))
+        }
+        RELOAD => {
+            let Reload { wait } = parameters(call.parameters)?;
+            Ok(Asked::Reload { wait: wait.unwrap_or(false) })
         }
         unknown => Err(not_found(unknown)),
     }
@@ -268,6 +279,8 @@ mod tests {
         assert_eq!(plan, Ok(Asked::Plan(HookEvent::Stop)));
         let resign = asked(RESIGN, Value::Null);
         assert_eq!(resign, Ok(Asked::Change(ControlCommand::Resign { force: false })));
+        assert_eq!(asked(RELOAD, Value::Null), Ok(Asked::Reload { wait: false }));
+        assert_eq!(asked(RELOAD, json!({ "wait": true })), Ok(Asked::Reload { wait: true }));
         let switchover = asked(SWITCHOVER, json!({ "to": "beta" }));
         let to = "beta".to_owned();
         assert_eq!(switchover, Ok(Asked::Change(ControlCommand::Switchover { to: to.clone() })));

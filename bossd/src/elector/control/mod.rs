@@ -15,8 +15,9 @@ mod tests;
 
 use control::interface::{Done, Refusal};
 use control::preview::Preview;
+use control::reload::Reload;
 use election::Settings;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 pub use permissions::Access;
 pub use posture::present;
@@ -56,6 +57,24 @@ pub struct ControlRequest {
     pub by: Caller,
     /// Where the answer goes. It is awaited for [`Limits::command`].
     pub reply: oneshot::Sender<Result<Done, Refusal>>,
+}
+
+/// An ask for a reload, on its way to the election thread, which hands it to the executor.
+#[derive(Debug)]
+pub struct ReloadRequest {
+    /// Who asked for it, already permitted.
+    pub by: Caller,
+    /// Where the answer goes, if somebody waits for one.
+    pub reply: Option<oneshot::Sender<Reload>>,
+}
+
+/// The ways from the control socket to the election thread.
+#[derive(Debug, Clone)]
+pub struct Doors {
+    /// Changes of the cluster.
+    pub commands: mpsc::Sender<Request>,
+    /// Reloads of this node.
+    pub reloads: mpsc::Sender<ReloadRequest>,
 }
 
 /// What an operator may ask for.

@@ -40,6 +40,11 @@ impl Access {
         }
     }
 
+    /// Whether there is a group, beside root, that may change things.
+    pub fn has_operators(&self) -> bool {
+        self.operators.is_some()
+    }
+
     /// Whether the user alone decides: no group has to be looked at.
     pub fn owns(&self, uid: u32) -> bool {
         self.owners.contains(&uid)

@@ -2,10 +2,15 @@
 //! status document alone. Whoever shows a status ([`present`]) judges it at that moment, so that
 //! a picture that has become old says so.
 
+mod certificate;
+
 use control::model::{
     DemoteTime, Drained, HeldOff, Kind, Level, Member, Paused, Phase, Posture, Status, Taken,
 };
 use election::{Moment, Span};
+
+pub use certificate::EXPIRES_SOON_DAYS;
+use certificate::certificates;
 
 use Level::{Degraded, Unsafe};
 
@@ -46,6 +51,7 @@ fn age(taken: Taken, now: Moment) -> Span {
 #[must_use]
 pub fn judge(status: &Status) -> Posture {
     let mut found = Vec::new();
+    shadow(status, &mut found);
     freshness(status, &mut found);
     quorum(status, &mut found);
     boss(status, &mut found);
@@ -55,6 +61,7 @@ pub fn judge(status: &Status) -> Posture {
         out_of_service(member, &mut found);
     }
     this_node(status, &mut found);
+    certificates(status, &mut found);
 
     // A stable sort: within a level the order above is the order of weight.
     found.sort_by_key(|(level, _)| std::cmp::Reverse(*level));
@@ -63,6 +70,18 @@ pub fn judge(status: &Status) -> Posture {
 }
 
 type Found = Vec<(Level, String)>;
+
+/// Never SAFE: whoever waits for that before a job begins must not be told so.
+fn shadow(status: &Status, found: &mut Found) {
+    if status.shadow {
+        found.push((
+            Degraded,
+            "SHADOW: this cluster elects and shows, and runs no hook: nobody does the job because \
+             of it; start bossd without --shadow for that"
+                .to_owned(),
+        ));
+    }
+}
 
 fn freshness(status: &Status, found: &mut Found) {
     if status.age_ms > STALE_AFTER.as_millis() {
@@ -265,6 +284,7 @@ mod tests {
         status.quorum.connected = 3;
         status.alarms.clear();
         status.file_differs.clear();
+        status.shadow = false;
         (status.this.eligible, status.this.why_not) = (true, None);
         for member in &mut status.members {
             member.connected = true;
@@ -412,6 +432,14 @@ mod tests {
         assert_eq!(judge(&status).level, Level::Safe);
         (status.this.demotes[0].urgent, status.this.demotes[0].ok) = (true, false);
         expect(&status, Degraded, "10-address of beta did not let go in its last urgent demote");
+    }
+
+    #[test]
+    fn a_shadow_is_never_safe_and_says_what_it_is_first() {
+        let mut status = well();
+        status.shadow = true;
+        status.paused = Some(paused());
+        expect(&status, Degraded, "SHADOW: this cluster elects and shows, and runs no hook");
     }
 
     #[test]

@@ -18,12 +18,12 @@ use election::{Moment, Span};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::methods::{self, Asked};
 use super::permissions::{Access, Rights, groups_of};
-use super::{Caller, Request};
+use super::{Caller, Doors};
 use crate::clock::{Alarm, now, pause};
 use crate::elector::picture::Picture;
 
@@ -70,31 +70,31 @@ impl Default for Limits {
 /// The thread ends with an error only if the system has no descriptors or memory to begin with.
 pub fn spawn(
     listener: UnixListener,
-    access: Access,
+    access: watch::Receiver<Access>,
     limits: Limits,
     pictures: watch::Receiver<Arc<Picture>>,
-    commands: mpsc::Sender<Request>,
+    doors: Doors,
 ) -> io::Result<thread::JoinHandle<io::Result<()>>> {
     thread::Builder::new().name("control".to_owned()).spawn(move || {
         tokio::runtime::Builder::new_current_thread()
             .enable_io()
             .max_blocking_threads(LOOK_UPS)
             .build()?
-            .block_on(serve(listener, access, limits, pictures, commands))
+            .block_on(serve(listener, access, limits, pictures, doors))
     })
 }
 
 /// Serves `listener` until the receiver of `commands` is gone.
 pub async fn serve(
     listener: UnixListener,
-    access: Access,
+    access: watch::Receiver<Access>,
     limits: Limits,
     pictures: watch::Receiver<Arc<Picture>>,
-    commands: mpsc::Sender<Request>,
+    doors: Doors,
 ) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let listener = tokio::net::UnixListener::from_std(listener)?;
-    let desk = Arc::new(Desk { access, limits, pictures, commands });
+    let desk = Arc::new(Desk { access, limits, pictures, doors });
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -107,17 +107,17 @@ pub async fn serve(
             },
             Some(_) = connections.join_next() => {}
             // The election thread has ended: there is nothing to tell any more.
-            () = desk.commands.closed() => return Ok(()),
+            () = desk.doors.commands.closed() => return Ok(()),
         }
     }
 }
 
 /// What every connection needs.
 struct Desk {
-    access: Access,
+    access: watch::Receiver<Access>,
     limits: Limits,
     pictures: watch::Receiver<Arc<Picture>>,
-    commands: mpsc::Sender<Request>,
+    doors: Doors,
 }
 
 /// Gives the connection a task of its own, or turns it away.
@@ -130,7 +130,8 @@ fn admit(desk: &Arc<Desk>, stream: UnixStream, connections: &mut JoinSet<()>) {
         }
     };
     let caller = Caller { uid: credentials.uid(), pid: credentials.pid() };
-    let room = if desk.access.owns(caller.uid) { CONNECTIONS } else { CONNECTIONS - RESERVED };
+    let room =
+        if desk.access.borrow().owns(caller.uid) { CONNECTIONS } else { CONNECTIONS - RESERVED };
     if connections.len() >= room {
         turn_away(&stream, caller);
         return;
@@ -177,7 +178,9 @@ struct Connection {
     stream: UnixStream,
     caller: Caller,
     primary_group: u32,
-    /// Looked up when first needed.
+    /// Who may do what; a reload can change it.
+    access: watch::Receiver<Access>,
+    /// Looked up when first needed, and after such a change.
     rights: Option<Rights>,
     decoder: Decoder,
     alarm: Alarm,
@@ -192,7 +195,8 @@ impl Connection {
     ) -> io::Result<Self> {
         let decoder = Decoder::new(MAX_MESSAGE);
         let alarm = Alarm::new()?;
-        Ok(Self { desk, stream, caller, primary_group, rights: None, decoder, alarm })
+        let access = desk.access.clone();
+        Ok(Self { desk, stream, caller, primary_group, access, rights: None, decoder, alarm })
     }
 
     /// Answers call after call until the client closes.
@@ -223,7 +227,7 @@ impl Connection {
             if let Asked::Change(command) = &asked {
                 tracing::info!("{command} asked for by {}: not permitted", self.caller);
             }
-            let text = self.desk.access.needed_for(needed);
+            let text = self.access.borrow().needed_for(needed);
             return Ok(Err(Refusal::new(RefusalKind::NotPermitted, text).into()));
         }
         match asked {
@@ -239,6 +243,7 @@ impl Connection {
             Asked::Plan(event) => Ok(Ok(self.plan(event))),
             Asked::Comparison(asked) => Ok(self.comparison(&asked)),
             Asked::Apply(asked) => self.apply(asked).await,
+            Asked::Reload { wait } => self.reload(wait).await,
             Asked::Preview(order) => Ok(match self.preview(order).await? {
                 Ok(preview) => Ok(serde_json::to_value(PreviewReply { preview }).expect("JSON")),
                 Err(refusal) => Err(refusal.into()),
@@ -249,11 +254,15 @@ impl Connection {
 
     /// The rights of the caller, looked up only as far as `needed` makes it necessary.
     async fn rights(&mut self, needed: Rights) -> Rights {
+        if self.access.has_changed().unwrap_or(false) {
+            self.access.mark_unchanged();
+            self.rights = None;
+        }
         if let Some(rights) = self.rights {
             return rights;
         }
         let (uid, primary) = (self.caller.uid, self.primary_group);
-        let plain = self.desk.access.decide(uid, &[primary]);
+        let plain = self.access.borrow().decide(uid, &[primary]);
         if plain >= needed {
             return plain;
         }
@@ -266,7 +275,7 @@ impl Connection {
                 return plain;
             }
         };
-        let rights = self.desk.access.decide(uid, &groups);
+        let rights = self.access.borrow().decide(uid, &groups);
         self.rights = Some(rights);
         rights
     }

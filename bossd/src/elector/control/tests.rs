@@ -20,6 +20,7 @@ use control::interface::{
 };
 use control::model::{Level, Status, Taken};
 use control::preview::{OrderKind, Preview, PreviewOrder};
+use control::reload::Reload;
 use control::varlink::{Call, Decoder, MAX_MESSAGE, MAX_REPLY, Reply, decode, encode};
 use election::Span;
 use nix::unistd::{getgid, getuid};
@@ -27,7 +28,9 @@ use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 
 use super::permissions::Access;
-use super::{ControlCommand, ControlRequest, Limits, PreviewRequest, Request, spawn};
+use super::{
+    ControlCommand, ControlRequest, Doors, Limits, PreviewRequest, ReloadRequest, Request, spawn,
+};
 use crate::clock::now;
 use crate::elector::picture::Picture;
 
@@ -39,6 +42,8 @@ struct Bed {
     socket: PathBuf,
     pictures: watch::Sender<Arc<Picture>>,
     commands: Option<mpsc::Receiver<Request>>,
+    reloads: mpsc::Receiver<ReloadRequest>,
+    access: watch::Sender<Access>,
     server: Option<JoinHandle<std::io::Result<()>>>,
 }
 
@@ -49,12 +54,17 @@ impl Bed {
         let listener = UnixListener::bind(&socket).expect("a socket");
         let (pictures, seen) = watch::channel(Arc::new(picture(1)));
         let (sender, commands) = mpsc::channel(1);
-        let server = spawn(listener, access, limits, seen, sender).expect("a thread");
+        let (reload_sender, reloads) = mpsc::channel(1);
+        let doors = Doors { commands: sender, reloads: reload_sender };
+        let (give_access, access) = watch::channel(access);
+        let server = spawn(listener, access, limits, seen, doors).expect("a thread");
         Self {
             _directory: directory,
             socket,
             pictures,
             commands: Some(commands),
+            reloads,
+            access: give_access,
             server: Some(server),
         }
     }
@@ -174,6 +184,43 @@ fn a_reader_gets_the_status_as_it_is_now_with_a_verdict() {
     let status: Status =
         serde_json::from_value(client.status().expect("a status")).expect("understood");
     assert_eq!(status.boss.expect("alpha").epoch, 2);
+}
+
+#[test]
+fn a_reload_is_answered_when_it_is_done_or_at_once_and_is_not_for_readers() {
+    let mut bed = Bed::new(owner(), Limits::default());
+    assert_eq!(bed.client().reload(false).expect("handed on"), Value::Null);
+    let asked = bed.reloads.blocking_recv().expect("asked for");
+    assert!(asked.reply.is_none(), "nobody waits");
+    let mut client = bed.client();
+    let waits = std::thread::spawn(move || client.reload(true));
+    let asked = bed.reloads.blocking_recv().expect("asked for");
+    let node = "beta".to_owned();
+    let outcome = Reload { node, taken: true, ..Reload::default() };
+    asked.reply.expect("somebody waits").send(outcome.clone()).expect("it still does");
+    let told = waits.join().expect("no panic").expect("answered");
+    assert_eq!(serde_json::from_value::<Reload>(told).expect("understood"), outcome);
+
+    let bed = Bed::new(reader(), Limits::default());
+    let refused = bed.client().reload(true).expect_err("not permitted");
+    assert!(
+        matches!(&refused, ClientError::Refused(Refusal { kind, .. })
+            if *kind == RefusalKind::NotPermitted),
+        "{refused}"
+    );
+}
+
+#[test]
+fn who_may_change_things_can_change_under_a_connection() {
+    let mut bed = Bed::new(reader(), Limits::default());
+    let mut client = bed.client();
+    client.status().expect("a reader");
+    assert!(client.reload(false).is_err(), "not an operator");
+    bed.access.send_replace(owner());
+    client.reload(false).expect("one now");
+    bed.reloads.try_recv().expect("asked for");
+    bed.access.send_replace(stranger());
+    assert!(client.status().is_err() && client.reload(false).is_err());
 }
 
 #[test]

@@ -43,7 +43,7 @@ impl Driver {
 
     /// Whoever cleans up, the service manager or a person, leaves the marker "idle" (X5).
     fn watch_marker(&self, cleaned: &mpsc::UnboundedSender<bool>) {
-        let marker = MarkerFile::new(self.background.run_directory());
+        let marker = MarkerFile::new(&self.background.config().node.record_directory());
         let (last, cleaned) = (self.node.last_permit(), cleaned.clone());
         tokio::spawn(async move {
             while clock::pause(MARKER_AGAIN).await.is_ok() {
@@ -57,11 +57,15 @@ impl Driver {
 
     fn clean_up(&self, cleaned: &mpsc::UnboundedSender<bool>, delay: Span) {
         let (config, cleaned) = (self.background.config_file(), cleaned.clone());
+        let shadow = self.background.config().node.shadow;
         tokio::spawn(async move {
             let _ = clock::pause(delay).await;
             let mut command = process::Command::new(OWN_PROGRAM);
             command.arg0(std::env::args_os().next().unwrap_or_else(|| "bossd".into()));
             command.arg("--clean-up").arg("--config").arg(config);
+            if shadow {
+                command.arg("--shadow");
+            }
             command.stdin(std::process::Stdio::null());
             command.stdout(std::process::Stdio::null());
             let success = command.status().await.is_ok_and(|status| status.success());

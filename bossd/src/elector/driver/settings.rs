@@ -23,13 +23,18 @@ impl Driver {
         if before.is_some_and(|before| before.timing == state.timing) {
             return;
         }
-        if let Some(ready) = self.background.set_timing(&state.timing) {
-            if let Err(why) = &ready {
-                warn!("{why}");
-            }
-            let command = Command::SetReady(ready.is_ok());
-            let _ = self.node.handle_command(clock::now(), 0, command);
+        let ready = self.background.set_timing(&state.timing);
+        self.heed_readiness(ready);
+    }
+
+    /// Tells the node whether it could be promoted, if that is another answer than before.
+    pub(super) fn heed_readiness(&mut self, ready: Option<Result<(), String>>) {
+        let Some(ready) = ready else { return };
+        if let Err(why) = &ready {
+            warn!("{why}");
         }
+        let command = Command::SetReady(ready.is_ok());
+        let _ = self.node.handle_command(clock::now(), 0, command);
     }
 }
 

@@ -32,14 +32,30 @@ pub struct Hello {
     pub connection: u64,
     /// The id of the last connection to the receiver that the sender lost; 0 for none.
     pub lost: u64,
-    /// Optional abilities, one bit each; none so far.
+    /// What the sender is or can, one bit each: [`SHADOW`].
     pub features: u64,
     /// The sender's cluster state has not been committed yet.
     pub unborn: bool,
     /// The cluster-wide part of the sender's file in its canonical form.
     pub canonical: String,
-    /// Additions by number.
+    /// Additions by number: [`OTHER_IDS`].
     pub extensions: Vec<(u16, Vec<u8>)>,
+}
+
+impl Hello {
+    /// By which ids the sender knows its cluster.
+    fn cluster_ids(&self) -> impl Iterator<Item = u128> {
+        let others = self.extensions.iter().filter(|(number, _)| *number == OTHER_IDS);
+        let others = others.flat_map(|(_, bytes)| bytes.chunks_exact(16).take(MOST_IDS));
+        let others = others.filter_map(|id| id.try_into().ok().map(u128::from_be_bytes));
+        std::iter::once(self.cluster_id).chain(others)
+    }
+}
+
+/// The extension with the further ids of a cluster whose authority has changed.
+pub(super) fn other_ids(ids: &[u128]) -> Option<(u16, Vec<u8>)> {
+    let bytes: Vec<u8> = ids.iter().take(MOST_IDS).flat_map(|id| id.to_be_bytes()).collect();
+    (!bytes.is_empty()).then_some((OTHER_IDS, bytes))
 }
 
 /// What this node holds a Hello against.
@@ -47,10 +63,13 @@ pub struct Hello {
 pub struct Local<'a> {
     /// The cluster's name.
     pub cluster: &'a str,
-    /// Its id.
-    pub cluster_id: u128,
+    /// The ids by which this node knows it: more than one once its authority has changed. Never
+    /// empty.
+    pub cluster_ids: &'a [u128],
     /// This node's name.
     pub me: &'a str,
+    /// This node is a shadow: it runs nothing.
+    pub shadow: bool,
     /// Whether this node's cluster state has not been committed yet.
     pub unborn: bool,
     /// The cluster-wide part of this node's file in its canonical form.
@@ -72,11 +91,13 @@ pub fn check(hello: &Hello, certificate: &Identity, local: &Local<'_>) -> Result
             shown(said)
         ));
     }
-    if hello.cluster_id != local.cluster_id {
+    // First, for a shadow's cluster has another id as well, and this says why.
+    check_shadow(hello.features & SHADOW != 0, name, local)?;
+    if !hello.cluster_ids().any(|id| local.cluster_ids.contains(&id)) {
         return Err(format!(
             "{name} has cluster id {:032x} and {me} has {:032x}; \
              their state directories come from different authorities or cluster names",
-            hello.cluster_id, local.cluster_id
+            hello.cluster_id, local.cluster_ids[0]
         ));
     }
     check_certificate(certificate, local)?;
@@ -118,6 +139,20 @@ fn check_cluster(certificate: &Identity, local: &Local<'_>) -> Result<(), String
     Err(format!(
         "{name} has a certificate for cluster {theirs}, and {me} belongs to cluster {cluster}; \
          check [cluster] name and the certificates on both"
+    ))
+}
+
+/// A boss that runs nothing must not keep a node that would from doing the job, nor the other way
+/// round: shadows have a cluster of their own.
+fn check_shadow(theirs: bool, name: &str, local: &Local<'_>) -> Result<(), String> {
+    let (shadow, real) = match (theirs, local.shadow) {
+        (true, false) => (name, local.me),
+        (false, true) => (local.me, name),
+        _ => return Ok(()),
+    };
+    Err(format!(
+        "{shadow} is a shadow (bossd --shadow), which runs no hook, and {real} is none; shadows \
+         elect only among themselves: start all members with --shadow, or none"
     ))
 }
 
@@ -220,6 +255,12 @@ pub(super) const WELCOME: u16 = 2;
 pub const MAX_CANONICAL: usize = 64 * 1024;
 /// A Hello is that and the small rest.
 const MAX_HELLO: usize = MAX_CANONICAL + 4 * 1024;
+/// Of [`Hello::features`]: the sender elects and shows, and runs nothing.
+pub const SHADOW: u64 = 1;
+/// Of [`Hello::extensions`]: the further ids of the sender's cluster, 16 bytes each.
+pub const OTHER_IDS: u16 = 1;
+/// One for each change of the authority, and these are years apart.
+pub const MOST_IDS: usize = 16;
 /// A reason for closing must fit into one packet.
 const MAX_KEYS_NAMED: usize = 5;
 const MAX_VALUE_SHOWN: usize = 40;
@@ -246,8 +287,9 @@ mod tests {
     fn local() -> Local<'static> {
         Local {
             cluster: "web",
-            cluster_id: 7,
+            cluster_ids: &[7],
             me: "alpha",
+            shadow: false,
             unborn: false,
             canonical: "a = 1\n",
             is_member: true,
@@ -272,12 +314,36 @@ mod tests {
         assert!(refusal(&hello(), &foreign, &local()).contains("certificate for cluster shop"));
         let gamma = Identity::new("web", "gamma").expect("valid names");
         assert!(refusal(&hello(), &gamma, &local()).contains("calls itself \"beta\""));
-        let other_id = Local { cluster_id: 8, ..local() };
+        let other_id = Local { cluster_ids: &[8], ..local() };
         assert!(refusal(&hello(), &beta(), &other_id).contains("cluster id"));
         let stranger = Local { is_member: false, ..local() };
         assert!(refusal(&hello(), &beta(), &stranger).contains("not a member"));
         let twin = Local { me: "beta", ..local() };
         assert!(refusal(&hello(), &beta(), &twin).contains("two nodes"));
+    }
+
+    #[test]
+    fn a_cluster_whose_authority_has_changed_is_known_by_each_of_its_ids() {
+        let after = Local { cluster_ids: &[5, 7], ..local() };
+        assert_eq!(check(&hello(), &beta(), &after), Ok(()));
+        let joined_later = Local { cluster_ids: &[9], ..local() };
+        let extensions = other_ids(&[8, 9]).into_iter().collect();
+        let known = Hello { extensions, ..hello() };
+        assert_eq!(check(&known, &beta(), &joined_later), Ok(()));
+        assert!(check(&known, &beta(), &Local { cluster_ids: &[6], ..local() }).is_err());
+        let torn = Hello { extensions: vec![(OTHER_IDS, vec![0; 15])], ..hello() };
+        assert!(check(&torn, &beta(), &Local { cluster_ids: &[0], ..local() }).is_err());
+        assert_eq!(other_ids(&[]), None);
+    }
+
+    #[test]
+    fn a_shadow_and_a_node_that_acts_refuse_each_other_by_name() {
+        let shadow = Hello { features: SHADOW, ..hello() };
+        let refusal = check(&shadow, &beta(), &local()).expect_err("alpha acts");
+        assert!(refusal.starts_with("beta is a shadow"), "{refusal}");
+        let refusal = check(&hello(), &beta(), &Local { shadow: true, ..local() });
+        assert!(refusal.expect_err("beta acts").starts_with("alpha is a shadow"));
+        assert_eq!(check(&shadow, &beta(), &Local { shadow: true, ..local() }), Ok(()));
     }
 
     #[test]

@@ -34,16 +34,44 @@ pub fn of_certificate(certificate: &CertificateDer<'_>) -> Result<Identity, Iden
 }
 
 /// The cluster's id: `UUIDv8` of SHA-256(authority's public key, cluster name) (protocol.md 6). Two
-/// clusters of the same name under two authorities differ, and so do two names under one.
-pub fn cluster_id(ca_pem: &[u8], cluster: &str) -> Result<u128, IdentityError> {
-    let certificate =
-        CertificateDer::from_pem_slice(ca_pem).map_err(|_| IdentityError::Unreadable)?;
-    let mut hash = digest::Context::new(&digest::SHA256);
-    hash.update(parse(&certificate)?.public_key().raw);
-    hash.update(cluster.as_bytes());
-    let hash = hash.finish();
-    let head = hash.as_ref().first_chunk().expect("SHA-256 has 32 bytes");
-    Ok(uuid::Uuid::new_v8(*head).as_u128())
+/// clusters of the same name under two authorities differ, and so do two names under one. That of
+/// the first authority in `ca_pem`.
+pub fn cluster_id(ca_pem: &[u8], cluster: &str, kind: ClusterKind) -> Result<u128, IdentityError> {
+    cluster_ids(ca_pem, cluster, kind)?.first().copied().ok_or(IdentityError::Unreadable)
+}
+
+/// The same for each authority in `ca_pem`: by any of them the cluster may be known while one takes
+/// the place of another.
+pub fn cluster_ids(
+    ca_pem: &[u8],
+    cluster: &str,
+    kind: ClusterKind,
+) -> Result<Vec<u128>, IdentityError> {
+    let mut ids = Vec::new();
+    for certificate in CertificateDer::pem_slice_iter(ca_pem) {
+        let certificate = certificate.map_err(|_| IdentityError::Unreadable)?;
+        let mut hash = digest::Context::new(&digest::SHA256);
+        hash.update(parse(&certificate)?.public_key().raw);
+        hash.update(cluster.as_bytes());
+        if kind == ClusterKind::Shadow {
+            // No name of a cluster has such a byte.
+            hash.update(b"\0shadow");
+        }
+        let hash = hash.finish();
+        let head = hash.as_ref().first_chunk().expect("SHA-256 has 32 bytes");
+        ids.push(uuid::Uuid::new_v8(*head).as_u128());
+    }
+    Ok(ids)
+}
+
+/// Whether nodes act on what they agree on. A cluster of those that do not is another cluster: a
+/// boss that runs nothing must not be taken for one that does the job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClusterKind {
+    /// They do.
+    Real,
+    /// `bossd --shadow`: they elect and show, and run nothing.
+    Shadow,
 }
 
 /// SHA-256 of the certificate, as pairs of hexadecimal digits.

@@ -196,7 +196,13 @@ impl Link {
             }
             return;
         }
-        if let Some(why) = self.peer.unwelcome(new.incarnation, now()) {
+        let unwelcome = self.peer.unwelcome(new.incarnation, now());
+        // Its handshake may have begun before the authority was changed.
+        let unwelcome = unwelcome.or_else(|| {
+            let trusted = self.shared.trusts(&new.connection);
+            (!trusted).then(|| DISTRUSTED.to_owned())
+        });
+        if let Some(why) = unwelcome {
             debug!("{}: {why}", self.peer.name);
             new.connection.close(REFUSED, why.as_bytes());
             if self.current.is_none() && self.dialling.is_none() && self.waiting.is_none() {
@@ -323,6 +329,9 @@ async fn when_there<T>(pending: &mut Option<Pending<T>>) -> T {
     }
 }
 
+/// Why a connection is ended whose certificate is no longer trusted.
+pub(super) const DISTRUSTED: &str =
+    "its certificate is from an authority that ca.crt here no longer holds";
 /// A connection that lasted so long was a success.
 const STABLE: Span = Span::from_secs(1);
 

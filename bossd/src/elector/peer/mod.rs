@@ -25,6 +25,7 @@ mod setback;
 mod shared;
 mod state;
 mod tls;
+mod tls_error;
 mod transport;
 
 #[cfg(test)]
@@ -34,8 +35,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use control::identity::{Identity, NameError};
@@ -43,21 +44,21 @@ use election::{Moment, Span};
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tracing::debug;
+use tracing::{debug, info};
 
 pub use self::frame::{Frame, FrameError, MAX_DATAGRAM, MAX_FRAME, PROTOCOL_MAJOR, PROTOCOL_MINOR};
 pub use self::hello::MAX_CANONICAL;
-pub use self::identity::{cluster_id, fingerprint};
-pub use self::material::{CertFacts, TlsError, TlsFile, TlsMaterial};
+pub use self::identity::{ClusterKind, cluster_id, cluster_ids, fingerprint};
+pub use self::material::{CertFacts, MOST_AUTHORITIES, TlsError, TlsFile, TlsMaterial, date, days};
 pub use self::state::{QUEUE_BYTES, QUEUE_FRAMES};
 pub use self::transport::{IDLE_TIMEOUT, KEEP_ALIVE};
 
 use self::lines::Lines;
-use self::link::Link;
+use self::link::{DISTRUSTED, Link};
 use self::setback::ENDED;
 use self::shared::{Peer, Shared};
 use self::state::PeerState;
-use self::tls::Tls;
+use self::tls::{Live, Tls};
 use crate::clock;
 
 /// What the layer needs to know at its start.
@@ -65,8 +66,11 @@ use crate::clock;
 pub struct PeerSettings {
     /// The cluster's name.
     pub cluster: String,
-    /// From [`cluster_id`].
-    pub cluster_id: u128,
+    /// From [`cluster_ids`]: by which the cluster is known, that of the state directory first. Never
+    /// empty.
+    pub cluster_ids: Vec<u128>,
+    /// This node runs nothing, and has to do with its like alone.
+    pub shadow: bool,
     /// This node's name.
     pub me: String,
     /// The life of this node's state directory.
@@ -184,6 +188,7 @@ impl Peers {
         }
         let shared = Arc::new(Shared {
             unborn: AtomicBool::new(settings.unborn),
+            cluster_ids: RwLock::new(settings.cluster_ids.as_slice().into()),
             settings,
             listens_on_v6: listen.is_ipv6(),
             session: random(),
@@ -241,10 +246,21 @@ impl Peers {
         self.shared.unborn.store(false, Ordering::Relaxed);
     }
 
-    /// Takes a new certificate and key of the same authority for all handshakes from now on;
-    /// connections that exist stay. Check the material first.
-    pub fn renew(&self, material: &TlsMaterial) -> Result<(), TlsError> {
-        self.shared.tls.renew(material)
+    /// Takes other files for all handshakes from now on. Connections that exist stay, but those whose
+    /// certificate no authority in ca.crt stands behind any more: they are closed, and dialled anew
+    /// at once. Check the material first; on an error nothing has changed.
+    pub fn renew(&self, material: &TlsMaterial, cluster_ids: &[u128]) -> Result<(), TlsError> {
+        self.shared.tls.renew(Live::of(material)?);
+        self.shared.set_cluster_ids(cluster_ids);
+        self.shared.endpoint.set_server_config(Some(transport::server(&self.shared.tls)));
+        for peer in self.shared.peers.values() {
+            if peer.state.end_unless(|connection| self.shared.trusts(connection), DISTRUSTED) {
+                info!("{}: connecting anew, for {DISTRUSTED}", peer.state.name);
+            }
+            // Whoever was refused for the old files is tried now, not when its back-off ends.
+            peer.state.nudged.notify_waiters();
+        }
+        Ok(())
     }
 
     /// How each link is.

@@ -3,11 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use control::identity::Identity;
-use quinn::Endpoint;
+use quinn::{Connection, Endpoint};
+use rustls_pki_types::CertificateDer;
 use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
 
@@ -29,6 +30,8 @@ pub(super) struct Shared {
     pub(super) session: u64,
     pub(super) endpoint: Endpoint,
     pub(super) tls: Tls,
+    /// By which ids the cluster is known; the first is that of the state directory.
+    pub(super) cluster_ids: RwLock<Arc<[u128]>>,
     pub(super) peers: BTreeMap<String, Peer>,
     pub(super) events: mpsc::Sender<PeerEvent>,
     /// What the log is told of those without a link.
@@ -42,27 +45,28 @@ pub(super) struct Peer {
 
 impl Shared {
     pub(super) fn hello(&self, connection: u64, lost: u64) -> Hello {
+        let ids = self.cluster_ids();
         Hello {
-            cluster_id: self.settings.cluster_id,
+            cluster_id: ids[0],
             node: self.settings.me.clone(),
             incarnation: self.settings.incarnation,
             session: self.session,
             connection,
             lost,
-            features: 0,
+            features: if self.settings.shadow { hello::SHADOW } else { 0 },
             unborn: self.unborn.load(Ordering::Relaxed),
             canonical: self.settings.canonical.clone(),
-            extensions: Vec::new(),
+            extensions: hello::other_ids(&ids[1..]).into_iter().collect(),
         }
     }
 
     pub(super) fn check(&self, hello: &Hello, certificate: &Identity) -> Result<(), String> {
-        hello::check(hello, certificate, &self.local(certificate))
+        hello::check(hello, certificate, &self.local(certificate, &self.cluster_ids()))
     }
 
     /// Before it has said anything.
     pub(super) fn check_guest(&self, certificate: &Identity) -> Result<(), String> {
-        hello::check_certificate(certificate, &self.local(certificate))
+        hello::check_certificate(certificate, &self.local(certificate, &self.cluster_ids()))
     }
 
     /// Whether a peer that is who it says is let in now.
@@ -71,15 +75,33 @@ impl Shared {
         self.peers.get(peer).and_then(unwelcome).map_or(Ok(()), Err)
     }
 
-    fn local(&self, certificate: &Identity) -> Local<'_> {
+    fn local<'a>(&'a self, certificate: &Identity, cluster_ids: &'a [u128]) -> Local<'a> {
         Local {
             cluster: &self.settings.cluster,
-            cluster_id: self.settings.cluster_id,
+            cluster_ids,
             me: &self.settings.me,
+            shadow: self.settings.shadow,
             unborn: self.unborn.load(Ordering::Relaxed),
             canonical: &self.settings.canonical,
             is_member: self.peers.contains_key(certificate.node()),
         }
+    }
+
+    fn cluster_ids(&self) -> Arc<[u128]> {
+        Arc::clone(&self.cluster_ids.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn set_cluster_ids(&self, ids: &[u128]) {
+        *self.cluster_ids.write().unwrap_or_else(PoisonError::into_inner) = ids.into();
+    }
+
+    /// Whether an authority of the present ca.crt stands behind the certificate that the other side
+    /// showed at the connection's start.
+    pub(super) fn trusts(&self, connection: &Connection) -> bool {
+        let chain = connection
+            .peer_identity()
+            .and_then(|identity| identity.downcast::<Vec<CertificateDer<'static>>>().ok());
+        chain.is_some_and(|chain| self.tls.live().trusts(&chain))
     }
 
     pub(super) fn server_name(&self, peer: &str) -> String {

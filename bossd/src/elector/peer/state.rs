@@ -12,7 +12,7 @@ use tokio::sync::{Notify, watch};
 use super::LinkStatus;
 use super::cutoff::CutOff;
 use super::lines::BETWEEN_LINES;
-use super::setback::{ENDED, MALFORMED, Setback};
+use super::setback::{ENDED, MALFORMED, REFUSED, Setback};
 use crate::clock::now;
 use crate::elector::allowance::Allowance;
 
@@ -243,6 +243,16 @@ impl PeerState {
         if let Some(it) = &self.lock().in_use {
             it.connection.close(ENDED, reason.as_bytes());
         }
+    }
+
+    /// Ends the connection in use if it is none that `stays`, telling the peer why. Whether it was.
+    pub(super) fn end_unless(&self, stays: impl FnOnce(&Connection) -> bool, why: &str) -> bool {
+        let inner = self.lock();
+        let ended = inner.in_use.as_ref().filter(|it| !stays(&it.connection));
+        if let Some(it) = ended {
+            it.connection.close(REFUSED, why.as_bytes());
+        }
+        ended.is_some()
     }
 
     pub(super) fn set_lost(&self, id: u64) {

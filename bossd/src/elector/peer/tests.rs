@@ -5,12 +5,13 @@ pub(super) mod bench;
 use std::net::{SocketAddr, UdpSocket};
 
 use election::{Moment, Span};
+use rustls_pki_types::CertificateDer;
 
 use self::bench::{
     Authority, Cluster, HOUR, Node, Process, Raw, free_address, incarnation, until, within,
 };
 use super::frame::{Frame, FrameError, MAX_DATAGRAM, MAX_FRAME};
-use super::{PeerEvent, PeerSettings, cluster_id};
+use super::{ClusterKind, PeerEvent, PeerSettings, TlsMaterial, cluster_id, cluster_ids};
 use crate::clock::{now, pause};
 
 fn frame(text: &str) -> Frame {
@@ -159,12 +160,81 @@ async fn a_renewed_certificate_counts_without_a_restart() {
     let cluster = Cluster::of(&["alpha", "beta"]);
     let mut alpha = Node::start(cluster.settings("alpha"));
     let tls = cluster.authority.issue_between("web", "beta", -2 * HOUR, -HOUR);
-    let beta = Node::start(PeerSettings { tls, ..cluster.settings("beta") });
+    let settings = PeerSettings { tls, ..cluster.settings("beta") };
+    let beta = Node::start(settings.clone());
     alpha.refused("has expired").await;
-    let foreign = Authority::new().issue("web", "beta");
-    assert!(beta.peers.renew(&foreign).is_err(), "another authority needs a restart");
-    beta.peers.renew(&cluster.authority.issue("web", "beta")).expect("sound material");
+    let mixed = TlsMaterial {
+        key: cluster.authority.issue("web", "beta").key,
+        ..cluster.authority.issue("web", "beta")
+    };
+    assert!(beta.peers.renew(&mixed, &settings.cluster_ids).is_err(), "the key of another");
+    let sound = cluster.authority.issue("web", "beta");
+    beta.peers.renew(&sound, &settings.cluster_ids).expect("sound material");
     while !matches!(alpha.event().await, PeerEvent::Connected { .. }) {}
+}
+
+/// The certificate that alpha was shown by beta at the start of the connection in use.
+fn shown(alpha: &Node) -> Vec<u8> {
+    let seen = std::cell::RefCell::new(Vec::new());
+    let peer = &alpha.peers.shared.peers["beta"].state;
+    peer.end_unless(
+        |connection| {
+            let chain = connection.peer_identity().expect("a certificate");
+            let chain = chain.downcast::<Vec<CertificateDer<'static>>>().expect("a chain");
+            seen.replace(chain[0].to_vec());
+            true
+        },
+        "never",
+    );
+    seen.into_inner()
+}
+
+#[tokio::test]
+async fn the_authority_changes_under_running_connections_which_end_only_when_it_is_gone() {
+    let cluster = Cluster::of(&["alpha", "beta"]);
+    let (mut alpha, mut beta) = pair(&cluster).await;
+    let ids = cluster.settings("alpha").cluster_ids;
+    let (old, new) = (&cluster.authority, Authority::new());
+    let both = [old.pem(), new.pem()].concat();
+    let before = shown(&alpha);
+    let with_ca = |authority: &Authority, node: &str, pem: &[u8]| {
+        let mut material = authority.issue("web", node);
+        material.ca.pem = pem.to_vec();
+        material
+    };
+    // Both authorities first, then certificates of the new one: no connection ends.
+    for authority in [old, &new] {
+        for (node, name) in [(&alpha, "alpha"), (&beta, "beta")] {
+            node.peers.renew(&with_ca(authority, name, &both), &ids).expect("sound");
+        }
+    }
+    alpha.peers.send("beta", &frame("still")).expect("short");
+    assert_eq!(beta.received("alpha").await, b"still");
+    assert_eq!(shown(&alpha), before, "the same connection");
+    // The old one goes: what it vouched for is ended, and both find each other anew.
+    for (node, name) in [(&alpha, "alpha"), (&beta, "beta")] {
+        node.peers.renew(&with_ca(&new, name, &new.pem()), &ids).expect("sound");
+    }
+    alpha.lost("beta").await;
+    alpha.connected("beta").await;
+    until(|| shown_if_connected(&alpha).is_some_and(|now| now != before)).await;
+    drop(beta);
+}
+
+fn shown_if_connected(alpha: &Node) -> Option<Vec<u8>> {
+    alpha.peers.links()[0].connected.then(|| shown(alpha)).filter(|shown| !shown.is_empty())
+}
+
+#[tokio::test]
+async fn a_shadow_is_not_let_in_by_a_node_that_acts() {
+    let cluster = Cluster::of(&["alpha", "beta"]);
+    let mut alpha = Node::start(cluster.settings("alpha"));
+    let cluster_ids =
+        vec![cluster_id(&cluster.authority.pem(), "web", ClusterKind::Shadow).expect("an id")];
+    let mut beta =
+        Node::start(PeerSettings { cluster_ids, shadow: true, ..cluster.settings("beta") });
+    alpha.refused("beta is a shadow").await;
+    beta.refused("beta is a shadow").await;
 }
 
 #[tokio::test]
@@ -408,12 +478,16 @@ async fn a_peer_that_does_not_read_costs_the_oldest_frames_and_no_memory() {
 }
 
 #[test]
-fn the_cluster_id_is_of_the_authority_and_the_name() {
+fn the_cluster_id_is_of_the_authority_the_name_and_whether_it_acts() {
     let (ours, other) = (Authority::new().pem(), Authority::new().pem());
-    let id = cluster_id(&ours, "web").expect("an authority");
-    assert_eq!(cluster_id(&ours, "web"), Ok(id));
-    assert_ne!(cluster_id(&ours, "shop"), Ok(id));
-    assert_ne!(cluster_id(&other, "web"), Ok(id));
+    let id_of = |pem: &[u8], name| cluster_id(pem, name, ClusterKind::Real);
+    let id = id_of(&ours, "web").expect("an authority");
+    assert_eq!(id_of(&ours, "web"), Ok(id));
+    assert_ne!(id_of(&ours, "shop"), Ok(id));
+    assert_ne!(id_of(&other, "web"), Ok(id));
+    assert_ne!(cluster_id(&ours, "web", ClusterKind::Shadow), Ok(id));
     assert_eq!(uuid::Uuid::from_u128(id).get_version_num(), 8);
-    assert!(cluster_id(b"garbage", "web").is_err());
+    assert!(id_of(b"garbage", "web").is_err());
+    let both = cluster_ids(&[ours, other.clone()].concat(), "web", ClusterKind::Real);
+    assert_eq!(both, Ok(vec![id, id_of(&other, "web").expect("an authority")]));
 }

@@ -18,20 +18,25 @@ use super::tls::Tls;
 /// Binds the node's one endpoint.
 pub(super) fn bind(listen: SocketAddr, reset_secret: &[u8; 32], tls: &Tls) -> io::Result<Endpoint> {
     let socket = UdpSocket::bind(listen)?;
-    let mut server = ServerConfig::with_crypto(Arc::clone(&tls.server) as _);
+    let config = endpoint_config(reset_secret);
+    Endpoint::new(config, Some(server(tls)), socket, Arc::new(TokioRuntime))
+}
+
+/// The configuration of the connections that others start from now on.
+pub(super) fn server(tls: &Tls) -> ServerConfig {
+    let mut server = ServerConfig::with_crypto(Arc::clone(&tls.live().server) as _);
     server
         .transport_config(transport())
         .migration(false)
         .max_incoming(MAX_INCOMING)
         .incoming_buffer_size(INCOMING_BUFFER)
         .incoming_buffer_size_total(INCOMING_BUFFER * MAX_INCOMING as u64);
-    let config = endpoint_config(reset_secret);
-    Endpoint::new(config, Some(server), socket, Arc::new(TokioRuntime))
+    server
 }
 
 /// The configuration of a connection that this node starts.
 pub(super) fn client(tls: &Tls) -> ClientConfig {
-    let mut client = ClientConfig::new(Arc::clone(&tls.client) as _);
+    let mut client = ClientConfig::new(Arc::clone(&tls.live().client) as _);
     client.transport_config(transport());
     client
 }

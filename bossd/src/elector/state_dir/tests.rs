@@ -29,7 +29,7 @@ impl Bench {
         let timing = Timing::of(Profile::Lan);
         Self {
             home: tempfile::tempdir().expect("a directory"),
-            owner: Owner { cluster: ClusterId(7), node: alpha },
+            owner: Owner { clusters: vec![ClusterId(7)], node: alpha },
             unborn: ClusterState::unborn(members, timing, Policy::default()),
         }
     }
@@ -140,7 +140,7 @@ fn a_state_of_another_node_or_cluster_is_refused_with_both_names() {
     let bench = Bench::new();
     bench.voted();
     for owner in [
-        Owner { cluster: ClusterId(8), ..bench.owner.clone() },
+        Owner { clusters: vec![ClusterId(8)], ..bench.owner.clone() },
         Owner { node: NodeId::new("beta"), ..bench.owner.clone() },
     ] {
         let refused = StateDir::open(&bench.path(), &owner, &bench.unborn, Expect::AnyLife)

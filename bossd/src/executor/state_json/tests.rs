@@ -9,7 +9,8 @@ use super::*;
 fn unwritten() -> StateJson {
     let (cluster, node) = ("web".to_owned(), "alpha".to_owned());
     let boot_id = "0b5e7c1a".to_owned();
-    StateJson { cluster, node, boot_id, writer: None, said: None, may_say_master: false }
+    let (shadow, writer, said, may_say_master) = (false, None, None, false);
+    StateJson { cluster, node, boot_id, shadow, writer, said, may_say_master }
 }
 
 fn at(ms: u64) -> Moment {
@@ -33,6 +34,13 @@ fn the_document_is_the_one_of_the_golden_file() {
     let golden = include_str!("../../../../control/tests/state.json");
     let text = state.text(at(1_000), state.said.as_ref().expect("said"));
     assert_eq!(String::from_utf8(text).expect("UTF-8"), golden);
+}
+
+#[test]
+fn a_shadow_never_says_master() {
+    let mut state = StateJson { shadow: true, ..unwritten() };
+    state.say_master(at(1_000), "10.0.0.1:26770", 8, at(1_409));
+    assert_eq!(shown(&state, at(1_000))["state"], "SHADOW");
 }
 
 #[test]

@@ -392,3 +392,50 @@ fn a_script_for_keepalived_that_fails_fails_the_promote_and_is_told_again_when_a
         assert_eq!(told.collect::<Vec<_>>(), ["MASTER", "BACKUP", "BACKUP"]);
     });
 }
+
+#[test]
+fn after_a_reload_a_demote_calls_what_its_promote_has_called_scripts_included() {
+    run(async {
+        let mut queue = Queue::new(keepalived());
+        queue.permit(3);
+        assert!(matches!(queue.next().await, Some(Outcome::Promoted { success: true })));
+        let elsewhere = queue.bench.path("elsewhere");
+        std::fs::create_dir(&elsewhere).expect("ours");
+        let mut config = (*queue.transitions.config).clone();
+        config.hooks.directory = elsewhere;
+        config.keepalived = KeepalivedConfig::default();
+        queue.transitions.set_config(Rc::new(config));
+        queue.demote(3, LONG, false);
+        assert!(matches!(queue.next().await, Some(Outcome::Demoted { success: true })));
+        let wanted = [
+            "changed to be backup, 1 words",
+            "INSTANCE VI_1 is in BACKUP state, 100",
+            "demote 10-a",
+        ];
+        assert_eq!(queue.bench.lines("log")[3..], wanted);
+        // From here on the other ones count, and there are none.
+        queue.machine.borrow_mut().handle_revoke(clock::now(), Epoch(3));
+        queue.machine.borrow_mut().handle_demoted(clock::now(), true);
+        queue.transitions.stop();
+        assert!(matches!(queue.next().await, Some(Outcome::Stopped)));
+        assert_eq!(queue.bench.lines("log").len(), 6);
+    });
+}
+
+#[test]
+fn a_shadow_acts_and_lets_go_and_calls_nothing() {
+    run(async {
+        let mut queue = Queue::new(keepalived());
+        let config = (*queue.transitions.config).clone().in_shadow();
+        queue.transitions.set_config(Rc::new(config));
+        queue.follow("beta");
+        assert!(matches!(queue.next().await, Some(Outcome::Notified)));
+        queue.permit(3);
+        assert!(matches!(queue.next().await, Some(Outcome::Promoted { success: true })));
+        queue.demote(3, LONG, true);
+        assert!(matches!(queue.next().await, Some(Outcome::Demoted { success: true })));
+        queue.transitions.stop();
+        assert!(matches!(queue.next().await, Some(Outcome::Stopped)));
+        assert!(queue.bench.lines("log").is_empty());
+    });
+}

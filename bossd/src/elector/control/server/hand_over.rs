@@ -1,14 +1,16 @@
 //! What the election thread is asked for: a change, or what would come of one. It answers when it can,
 //! and is waited for so long and no longer; each change is told to the log with who asked for it.
 
-use control::interface::{Apply, Done, Refusal, RefusalKind};
+use control::interface::{Apply, Done, Refusal, RefusalKind, ReloadReply};
 use control::preview::Preview;
 use control::varlink::Fault;
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Connection, End, within};
-use crate::elector::control::{ControlCommand, ControlRequest, PreviewRequest, Request, apply};
+use crate::elector::control::{
+    ControlCommand, ControlRequest, PreviewRequest, ReloadRequest, Request, apply,
+};
 
 /// What the election thread, or the leader by way of it, says.
 type Answer<T> = Result<T, Refusal>;
@@ -66,7 +68,7 @@ impl Connection {
         late: &str,
     ) -> Result<Answer<T>, End> {
         let try_again = |why: &str| Ok(Err(Refusal::new(RefusalKind::TryAgain, why)));
-        match self.desk.commands.try_send(request) {
+        match self.desk.doors.commands.try_send(request) {
             Ok(()) => {}
             Err(mpsc::error::TrySendError::Full(_)) => return try_again("too many commands wait"),
             Err(mpsc::error::TrySendError::Closed(_)) => return Err(End::Ending),
@@ -77,5 +79,30 @@ impl Connection {
             Err(End::Stalled) => try_again(late),
             Err(end) => Err(end),
         }
+    }
+
+    /// Has the files read anew, and waits for what comes of it if that is wanted.
+    pub(super) async fn reload(&self, wait: bool) -> Result<Result<Value, Fault>, End> {
+        let refuse = |why: &str| Ok(Err(Refusal::new(RefusalKind::TryAgain, why).into()));
+        let (reply, answer) = oneshot::channel();
+        let request = ReloadRequest { by: self.caller, reply: wait.then_some(reply) };
+        match self.desk.doors.reloads.try_send(request) {
+            Ok(()) => {}
+            Err(mpsc::error::TrySendError::Full(_)) => return refuse("too many reloads wait"),
+            Err(mpsc::error::TrySendError::Closed(_)) => return Err(End::Ending),
+        }
+        let reload = if wait {
+            match within(&self.alarm, self.desk.limits.command, answer).await {
+                Ok(Ok(outcome)) => Some(outcome),
+                Ok(Err(_)) => return refuse("the reload was given up"),
+                Err(End::Stalled) => {
+                    return refuse("no answer in time; the log will say what comes of it");
+                }
+                Err(end) => return Err(end),
+            }
+        } else {
+            None
+        };
+        Ok(Ok(serde_json::to_value(ReloadReply { reload }).expect("a reload is JSON")))
     }
 }

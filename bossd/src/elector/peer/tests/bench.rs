@@ -18,7 +18,8 @@ use tokio::sync::{mpsc, oneshot};
 use super::super::hello::{self, HELLO, Hello, WELCOME};
 use super::super::tls::{Tls, provider};
 use super::super::{
-    PeerAddress, PeerEvent, PeerSettings, Peers, TlsFile, TlsMaterial, cluster_id, transport,
+    ClusterKind, PeerAddress, PeerEvent, PeerSettings, Peers, TlsFile, TlsMaterial, cluster_id,
+    transport,
 };
 use crate::clock;
 
@@ -120,7 +121,10 @@ impl Cluster {
         };
         PeerSettings {
             cluster: "web".to_owned(),
-            cluster_id: cluster_id(&self.authority.pem(), "web").expect("an authority"),
+            cluster_ids: vec![
+                cluster_id(&self.authority.pem(), "web", ClusterKind::Real).expect("an authority"),
+            ],
+            shadow: false,
             me: me.to_owned(),
             incarnation: incarnation(me),
             listen: self.address(me),
@@ -290,7 +294,7 @@ impl Raw {
         incarnation: u128,
     ) -> Hello {
         let hello = Hello {
-            cluster_id: settings.cluster_id,
+            cluster_id: settings.cluster_ids[0],
             node: name.to_owned(),
             incarnation,
             session: 5,
