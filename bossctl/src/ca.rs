@@ -14,7 +14,7 @@ use control::identity::{Identity, NameError, NameOf, check_name};
 use jiff::Timestamp;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose, SanType, date_time_ymd,
+    Issuer, KeyPair, KeyUsagePurpose, SanType, SerialNumber, date_time_ymd,
 };
 use ring::digest;
 use x509_parser::pem::Pem;
@@ -194,13 +194,15 @@ fn further_name(address: &str) -> Result<SanType, CaError> {
     Ok(SanType::DnsName(address.try_into()?))
 }
 
-/// Without these, rcgen would date a certificate from 1975 to 4096.
+/// Without these, rcgen would date a certificate from 1975 to 4096, and number it by its key, so that
+/// a renewed one would have the number of the old.
 fn dated(years: u64) -> CertificateParams {
     let at = |seconds: i64| {
         date_time_ymd(1970, 1, 1) + Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
     };
     let mut params = CertificateParams::default();
     params.distinguished_name = rcgen::DistinguishedName::new();
+    params.serial_number = Some(SerialNumber::from_slice(&uuid::Uuid::new_v4().into_bytes()));
     params.not_before = at(now() - CLOCK_SKEW);
     params.not_after = at(now()) + Duration::from_secs(years * YEAR);
     params
