@@ -2,6 +2,7 @@
 //! parent, so they are found by the run directory in their environment, which one instance alone
 //! has. A promote hook that goes on must be ended before the demote: it would act afterwards.
 
+use std::fs;
 use std::path::Path;
 
 use election::Span;
@@ -23,15 +24,18 @@ pub(super) async fn end(run_directory: &Path) {
     let give_up = clock::now().plus(KILL_WITHIN);
     let mut told = false;
     loop {
-        let left = find(run_directory);
-        if left.is_empty() {
+        let Walk { left, loading } = find(run_directory);
+        if left.is_empty() && !loading {
             return;
         }
         if give_up.over_when_either(clock::now()) {
+            if left.is_empty() {
+                return;
+            }
             error!("hooks of the last run outlive SIGKILL: processes {left:?} (see ps -l)");
             return;
         }
-        if !std::mem::replace(&mut told, true) {
+        if !left.is_empty() && !std::mem::replace(&mut told, true) {
             warn!("hooks of the last run still run: processes {left:?} are killed");
         }
         for pid in left {
@@ -41,17 +45,32 @@ pub(super) async fn end(run_directory: &Path) {
     }
 }
 
+/// What one look at all processes found.
+struct Walk {
+    /// Processes of hooks.
+    left: Vec<i32>,
+    /// Some process is on the way into its program, and may be one of them: a hook that was started
+    /// in the very moment in which its executor died shows no environment yet.
+    loading: bool,
+}
+
 /// A process that has ended, or is not ours to look at, shows no environment.
-fn find(run_directory: &Path) -> Vec<i32> {
+fn find(run_directory: &Path) -> Walk {
     let wanted = format!("{RUN_DIRECTORY}={}", run_directory.display());
-    let Ok(processes) = std::fs::read_dir("/proc") else { return Vec::new() };
+    let mut walk = Walk { left: Vec::new(), loading: false };
+    let Ok(processes) = fs::read_dir("/proc") else { return walk };
     let pids = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-    pids.filter(|pid: &i32| pid.cast_unsigned() != std::process::id())
-        .filter(|pid| {
-            let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-            environment.split(|byte| *byte == 0).any(|variable| variable == wanted.as_bytes())
-        })
-        .collect()
+    for pid in pids.filter(|pid: &i32| pid.cast_unsigned() != std::process::id()) {
+        let about = |what: &str| fs::read(format!("/proc/{pid}/{what}")).unwrap_or_default();
+        let environment = about("environ");
+        if environment.split(|byte| *byte == 0).any(|variable| variable == wanted.as_bytes()) {
+            walk.left.push(pid);
+        } else if environment.is_empty() && about("cmdline").is_empty() {
+            // Whoever has ended, and a thread of the kernel, has no program either.
+            walk.loading |= fs::read_link(format!("/proc/{pid}/exe")).is_ok();
+        }
+    }
+    walk
 }
 
 #[cfg(test)]
