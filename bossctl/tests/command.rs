@@ -256,7 +256,7 @@ fn completions_are_written_for_each_shell_and_bash_completes_with_them() {
     std::fs::write(&script, &output.stdout).expect("writable");
     let cases = [
         (&["sw"][..], &["switchover"][..]),
-        (&["switchover", "--t"], &["--to"]),
+        (&["switchover", "--t"], &["--to", "--timeout"]),
         (&["wait", "--for", "not"], &["not-boss"]),
         (&["hooks", "run", "prom"], &["promote"]),
         (&["completions", "fi"], &["fish"]),
