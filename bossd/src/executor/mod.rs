@@ -12,6 +12,7 @@ pub mod keepalived;
 mod leftovers;
 pub mod marker;
 mod readiness;
+mod remembered;
 mod state_json;
 pub mod supervise;
 mod transition;
@@ -37,7 +38,7 @@ use crate::config::{self, Config, OnFenceFailure, Sources};
 use crate::elector::peer::{TlsFile, TlsMaterial};
 use crate::elector::state_dir;
 use crate::ipc::{StartUp, ToElector};
-use crate::{logging, sysexits};
+use crate::{journal, logging, sysexits};
 use enforce::{Daemon, Signal};
 use hooks::runner::{Runner, direct::Direct};
 use hooks::tree::{Spared, become_subreaper};
@@ -144,9 +145,13 @@ fn let_go_before(error: StartError, config: &Path) -> StartError {
 
 /// Lets go of what an executor that ended may have left standing. The exit status.
 pub(crate) fn clean_up(config: &Path) -> u8 {
-    finish(prepare(config, true).and_then(|environment| {
-        block_on(async { Ok(daemon(environment).await?.clean_up().await) })
-    }))
+    match prepare(config, true) {
+        // The start has said what is wrong; nothing has to be said twice.
+        Err(StartError::Config(_)) if remembered::none_has_run() => sysexits::OK,
+        prepared => finish(prepared.and_then(|environment| {
+            block_on(async { Ok(daemon(environment).await?.clean_up().await) })
+        })),
+    }
 }
 
 fn finish(result: Result<u8, StartError>) -> u8 {
@@ -160,13 +165,17 @@ fn finish(result: Result<u8, StartError>) -> u8 {
 
 /// Everything that may fail before anything is touched.
 fn prepare(path: &Path, is_clean_up: bool) -> Result<Environment, StartError> {
-    let sources = config::read(path)?;
     let host_name = config::host_name().map_err(system("reading the host's name"))?;
+    let sources =
+        if is_clean_up { remembered::sources(path, &host_name) } else { config::read(path) }?;
     let config = config::parse(&sources, &host_name)?;
     logging::init(config.log.level);
     become_subreaper().map_err(system("becoming the reaper of what hooks start"))?;
     let lock = lock(&config.node.run_directory)?;
     let serving = if is_clean_up { None } else { Some(serving(&config)?) };
+    if !is_clean_up {
+        remembered::keep(&config.node.run_directory, &sources);
+    }
     let spared = Spared::default();
     Ok(Environment {
         runner: Rc::new(Runner::Direct(Direct::new(spared.clone()))),
@@ -303,7 +312,8 @@ async fn daemon(environment: Environment) -> Result<Daemon, StartError> {
             Marker::Unreadable => format!("{} cannot be read", marker.path().display()),
             Marker::Idle { .. } | Marker::Missing => "it had claimed to be boss".to_owned(),
         };
-        warn!("the last run may have left something standing ({was}): demoting first");
+        let what = "the last run may have left something standing";
+        warn!(message_id = journal::CLEANS_UP, "{what} ({was}): demoting first");
         leftovers::end(&config.node.run_directory).await;
         machine = start();
     }

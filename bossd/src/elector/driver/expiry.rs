@@ -8,6 +8,7 @@ use tracing::info;
 
 use super::Driver;
 use crate::clock::{self, utc};
+use crate::journal;
 
 impl Driver {
     /// One line for each drain and for the pause that begins, ends or changes.
@@ -17,7 +18,7 @@ impl Driver {
             return;
         }
         for line in changes(told.map(AsRef::as_ref), state) {
-            info!("{line}");
+            info!(message_id = journal::DRAINS, "{line}");
         }
         self.told = Some(state.clone());
     }
