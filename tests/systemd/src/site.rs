@@ -176,6 +176,12 @@ impl Site {
         });
     }
 
+    /// That this boss had not to wait for the fence window: by what it knew nothing acted any more.
+    pub fn nobody_waited(&self, boss: &Acting) {
+        let line = self.machines[boss.index].logged(&format!("became boss, epoch {} ", boss.epoch));
+        assert!(!line.contains("waited out"), "{line}");
+    }
+
     /// What each says of itself now.
     pub fn seen(&self) -> Vec<Seen> {
         let one = |(machine, stopped): (&Machine, &bool)| {

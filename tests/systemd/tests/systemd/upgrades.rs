@@ -19,7 +19,7 @@ fn an_upgrade_leaves_the_running_boss_alone_and_the_cluster_is_rolled_as_it_says
     assert_eq!(pid(&site), before);
     site.agree_on(&first);
     // A process that dies now is started anew in the version that runs.
-    site.machine(first.index).done("pkill -KILL -f -- 'bossd --elector'");
+    site.machine(first.index).done("pkill -KILL -f '^/usr/sbin/bossd --elector'");
     let mut boss = site.boss_after(&first);
     assert_eq!(pid(&site), before);
 
