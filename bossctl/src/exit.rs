@@ -73,7 +73,7 @@ pub enum Failure {
         what: String,
     },
     /// What was waited for has not come.
-    #[error("after {} {what}", crate::render::span(*waited))]
+    #[error("after {} {what}; `bossctl explain` says why", crate::render::span(*waited))]
     WaitedInVain {
         /// How long was waited.
         waited: Duration,
@@ -81,7 +81,10 @@ pub enum Failure {
         what: String,
     },
     /// bossd cannot be started to check a configuration.
-    #[error("cannot run {}: {source}", bossd.display())]
+    #[error(
+        "cannot run {}: {source}; install bossd, or name it with BOSSD=/path/to/bossd",
+        bossd.display()
+    )]
     Bossd {
         /// The program.
         bossd: PathBuf,
@@ -95,7 +98,7 @@ pub enum Failure {
     #[error(transparent)]
     Playground(#[from] PlaygroundError),
     /// Nobody takes our output.
-    #[error("cannot write the output: {0}")]
+    #[error("cannot write the answer: {0}; a change that was asked for is made all the same")]
     Output(io::Error),
 }
 
@@ -128,9 +131,10 @@ impl Failure {
 
     /// Tells the user.
     pub fn show(&self) -> Exit {
-        // What comes from a daemon goes to a terminal: no control characters.
-        let text = crate::render::plain(&self.to_string());
-        drop(writeln!(io::stderr(), "bossctl: {text}"));
+        // What comes from a daemon goes to a terminal: no control characters but the ends of lines.
+        let text = self.to_string();
+        let lines: Vec<_> = text.lines().map(crate::render::plain).collect();
+        drop(writeln!(io::stderr(), "bossctl: {}", lines.join("\n")));
         self.exit()
     }
 }
