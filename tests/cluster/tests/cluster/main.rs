@@ -18,6 +18,7 @@ mod network;
 mod pause;
 mod playground;
 mod preference;
+mod public_script;
 mod reassert;
 mod reload;
 mod restarts;
