@@ -4,6 +4,8 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
+use election::Span;
+
 use super::*;
 use crate::config::Source;
 
