@@ -54,7 +54,7 @@ impl Readiness {
         if self.known.as_ref() != Some(&found) {
             match &found {
                 Ok(()) if self.known.is_some() => {
-                    info!(message_id = journal::HOOKS_IN_ORDER, "the hooks are in order again")
+                    info!(message_id = journal::HOOKS_IN_ORDER, "the hooks are in order again");
                 }
                 Ok(()) => {}
                 Err(why) => error!(
