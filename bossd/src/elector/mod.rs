@@ -53,9 +53,15 @@ enum StartError {
     Identity(#[from] peer::identity::IdentityError),
     #[error("[node] listen = \"{listen}\": {error}. It must be an address of this host")]
     Listen { listen: String, error: io::Error },
-    #[error("{what}: {error}")]
+    #[error(
+        "{what}: {error}. The system refuses it: look at the limits of bossd (open files, \
+         processes, memory) and at the kernel's log (dmesg)"
+    )]
     System { what: &'static str, error: io::Error },
-    #[error("the executor ended before it said how to start")]
+    #[error(
+        "the executor ended before it said how to start. Its own last words in the log say why; by \
+         hand, start bossd without --elector"
+    )]
     NoStart,
 }
 

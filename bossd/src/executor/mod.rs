@@ -106,10 +106,16 @@ pub enum StartError {
         help: &'static str,
     },
     /// Another one runs.
-    #[error("{0}: another bossd of this instance is running (or cleaning up)")]
+    #[error(
+        "{0}: another bossd of this instance is running (or cleaning up). Look at `systemctl status \
+         bossd`; a second instance needs a directory of its own ([node] run-directory)"
+    )]
     Running(PathBuf),
     /// The system refuses.
-    #[error("{what}: {error}")]
+    #[error(
+        "{what}: {error}. The system refuses it: look at the limits of bossd (open files, \
+         processes, memory) and at the kernel's log (dmesg)"
+    )]
     System {
         /// What.
         what: &'static str,
