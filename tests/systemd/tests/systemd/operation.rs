@@ -44,7 +44,9 @@ fn a_configuration_that_is_wrong_keeps_bossd_from_starting_and_says_where_and_on
     let (mut site, boss) = Site::started(&tree, &packages);
     let other = site.others(boss.index)[0];
     site.machine(other).done("sed -i 's/hold-off/hold-of/' /etc/boss/cluster.toml");
-    // What runs goes on.
+    // What runs goes on, and a reload takes nothing and says so.
+    assert!(!site.machine(other).run("systemctl reload bossd").success);
+    assert_eq!(site.machine(other).property("bossd.service", "ActiveState"), "active");
     site.agree_on(&boss);
     site.stop(other);
     site.fail_to_start(other);
@@ -55,6 +57,7 @@ fn a_configuration_that_is_wrong_keeps_bossd_from_starting_and_says_where_and_on
     assert_eq!(machine.property("bossd.service", "NRestarts"), "0");
     machine.done("sed -i 's/hold-of /hold-off /' /etc/boss/cluster.toml");
     site.start(other);
+    site.machine(other).done("systemctl reload bossd");
     site.agree_on(&boss);
     site.judge(Some(&boss));
 }
