@@ -15,6 +15,7 @@ mod hooks_under_fire;
 mod identity;
 mod keepalived;
 mod network;
+mod orders;
 mod pause;
 mod playground;
 mod preference;
