@@ -136,7 +136,7 @@ impl Authority {
         if parsed.validity().not_after.timestamp() < now() {
             return Err(unusable(
                 &certificate,
-                "it has expired; make a new one in another directory",
+                "it has expired: a new one has to be made, in another directory",
             ));
         }
         let cluster = cluster_of(&parsed)
@@ -375,7 +375,10 @@ pub enum CaError {
         source: io::Error,
     },
     /// A file cannot be written.
-    #[error("cannot write {}: {source}", path.display())]
+    #[error(
+        "cannot write {}: {source}; name a directory that may be written with --dir or --out",
+        path.display()
+    )]
     Write {
         /// The file.
         path: PathBuf,
@@ -383,7 +386,10 @@ pub enum CaError {
         source: io::Error,
     },
     /// No certificate in a file.
-    #[error("{} holds no readable certificate in PEM form", path.display())]
+    #[error(
+        "{} holds no readable certificate in PEM form; copy it again from what `bossctl ca` made",
+        path.display()
+    )]
     NoCertificate {
         /// The file.
         path: PathBuf,
@@ -403,7 +409,11 @@ pub enum CaError {
         why: String,
     },
     /// Files that cannot issue.
-    #[error("{} cannot be used to issue certificates: {why}", path.display())]
+    #[error(
+        "{} cannot be used to issue certificates: {why}; --dir names the directory of `bossctl ca \
+         init`",
+        path.display()
+    )]
     NotTheAuthority {
         /// The file.
         path: PathBuf,
@@ -414,7 +424,7 @@ pub enum CaError {
     #[error("cannot make the certificate: {0}")]
     Make(#[from] rcgen::Error),
     /// The answer could not be written.
-    #[error("cannot write the answer: {source}")]
+    #[error("cannot write the answer: {source}; a file that was to be made is made all the same")]
     Output {
         /// What the system says.
         source: io::Error,

@@ -82,7 +82,7 @@ pub enum Failure {
         what: String,
     },
     /// What was waited for has not come.
-    #[error("after {} {what}", crate::render::span(*waited))]
+    #[error("after {} {what}; `bossctl explain` says why", crate::render::span(*waited))]
     WaitedInVain {
         /// How long was waited.
         waited: Duration,
@@ -90,7 +90,10 @@ pub enum Failure {
         what: String,
     },
     /// bossd cannot be started to check a configuration.
-    #[error("cannot run {}: {source}", bossd.display())]
+    #[error(
+        "cannot run {}: {source}; install bossd, or name it with BOSSD=/path/to/bossd",
+        bossd.display()
+    )]
     Bossd {
         /// The program.
         bossd: PathBuf,
@@ -104,7 +107,7 @@ pub enum Failure {
     #[error(transparent)]
     Playground(#[from] PlaygroundError),
     /// Nobody takes our output.
-    #[error("cannot write the output: {0}")]
+    #[error("cannot write the answer: {0}; a change that was asked for is made all the same")]
     Output(io::Error),
 }
 
@@ -142,13 +145,10 @@ impl Failure {
 
     /// Tells the user.
     pub fn show(&self) -> Exit {
-        // What comes from a daemon goes to a terminal: no control characters.
-        let text = match self {
-            // Places with carets are several lines, each plain already.
-            Self::NotReloaded(text) => text.clone(),
-            _ => crate::render::plain(&self.to_string()),
-        };
-        drop(writeln!(io::stderr(), "bossctl: {text}"));
+        // What comes from a daemon goes to a terminal: no control characters but the ends of lines.
+        let text = self.to_string();
+        let lines: Vec<_> = text.lines().map(crate::render::plain).collect();
+        drop(writeln!(io::stderr(), "bossctl: {}", lines.join("\n")));
         self.exit()
     }
 }

@@ -318,7 +318,7 @@ fn kind(kind: Kind) -> &'static str {
     }
 }
 
-fn phase_name(phase: Phase) -> &'static str {
+pub(crate) fn phase_name(phase: Phase) -> &'static str {
     match phase {
         Phase::Idle => "idle",
         Phase::Waiting => "waiting",

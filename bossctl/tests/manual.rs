@@ -1,10 +1,13 @@
 //! The manual page against the command: what `--help` has is in bossctl.8, and what bossctl.8 has
-//! is in `--help`: verbs, options and exit statuses.
+//! is in `--help`: verbs, options, their words and defaults, and exit statuses; and the environment
+//! is what the sources read.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+
+use clap::CommandFactory;
 
 /// A verb as it is typed, with its options.
 type Verbs = BTreeMap<String, BTreeSet<String>>;
@@ -152,4 +155,100 @@ fn the_page_names_the_socket_and_its_variable() {
     let page = page();
     assert!(page.contains(bossctl::args::SOCKET));
     assert!(page.contains(bossctl::args::SOCKET_VARIABLE));
+}
+
+/// Each verb at the end of its path, as the page has it.
+fn leaves(command: &clap::Command, above: &str, found: &mut Vec<(String, clap::Command)>) {
+    let verbs: Vec<_> = command.get_subcommands().filter(|it| it.get_name() != "help").collect();
+    if verbs.is_empty() {
+        found.push((above.to_owned(), command.clone()));
+    }
+    for verb in verbs {
+        let path = format!("{above} {}", verb.get_name());
+        leaves(verb, path.trim_start(), found);
+    }
+}
+
+#[test]
+fn every_word_and_every_default_of_an_argument_is_in_the_section_of_its_verb() {
+    let (page, mut verbs) = (page(), Vec::new());
+    leaves(&bossctl::args::Args::command(), "", &mut verbs);
+    let (sections, mut words, mut defaults) = (sections(&page), 0, 0);
+    for (verb, command) in verbs {
+        let Some((heading, text)) = sections.get(&verb) else {
+            panic!("bossctl {verb}: no section")
+        };
+        let marked = format!("{heading}\n{text}").replace("\\-", "-");
+        let marked: BTreeSet<&str> =
+            marked.split_whitespace().map(|word| word.trim_end_matches([',', '.', ';'])).collect();
+        for argument in command.get_arguments().filter(|it| !it.is_hide_set()) {
+            let id = argument.get_id();
+            let flag = !argument.get_action().takes_values();
+            for word in argument.get_possible_values().iter().filter(|_| !flag) {
+                assert!(marked.contains(word.get_name()), "{verb} {id}: {}", word.get_name());
+                words += 1;
+            }
+            for default in argument.get_default_values().iter().filter(|_| !flag) {
+                let default = default.to_string_lossy();
+                assert!(marked.contains(&*default), "{verb} {id}: default {default}");
+                defaults += 1;
+            }
+        }
+    }
+    assert!(words >= 10 && defaults >= 4, "{words} {defaults}");
+}
+
+#[test]
+fn every_variable_that_the_sources_read_is_described_and_no_other() {
+    let mut read = BTreeSet::from([bossctl::args::SOCKET_VARIABLE.to_owned()]);
+    variables(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut read);
+    // The standard library's, for the directory of temporary files.
+    read.insert("TMPDIR".to_owned());
+    let page = page();
+    let section = page.split(".Sh ENVIRONMENT").nth(1).expect("a section");
+    let section = section.split("\n.Sh ").next().expect("its text");
+    let listed: BTreeSet<String> = section
+        .lines()
+        .filter_map(|line| line.strip_prefix(".It Ev "))
+        .map(str::to_owned)
+        .collect();
+    assert_eq!(listed, read);
+}
+
+/// What `var` and `var_os` are asked for, in all files below that are no tests.
+fn variables(directory: &Path, found: &mut BTreeSet<String>) {
+    for entry in fs::read_dir(directory).expect("sources") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            variables(&path, found);
+            continue;
+        }
+        if path.ends_with("tests.rs") {
+            continue;
+        }
+        let text = fs::read_to_string(&path).expect("a source");
+        let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+        for call in ["env::var(\"", "env::var_os(\""] {
+            let names = text.split(call).skip(1).filter_map(|rest| rest.split('"').next());
+            found.extend(names.map(str::to_owned));
+        }
+    }
+}
+
+#[test]
+fn a_page_that_is_named_is_one_that_there_is() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../man");
+    let pages: Vec<_> = fs::read_dir(&directory).expect("pages").flatten().collect();
+    assert!(pages.len() >= 5);
+    for page in &pages {
+        let text = fs::read_to_string(page.path()).expect("a page");
+        for line in text.lines().filter_map(|line| line.strip_prefix(".Xr ")) {
+            let mut words = line.split(' ');
+            let (name, number) = (words.next().expect("a name"), words.next().expect("a section"));
+            if name.starts_with("boss") || name == "cluster.toml" {
+                let file = directory.join(format!("{name}.{number}"));
+                assert!(file.exists(), "{line} in {}", page.path().display());
+            }
+        }
+    }
 }

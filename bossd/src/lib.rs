@@ -8,5 +8,7 @@ pub mod config;
 pub mod elector;
 pub mod executor;
 pub mod ipc;
+pub mod journal;
 pub mod logging;
 pub mod sysexits;
+pub mod systemd;

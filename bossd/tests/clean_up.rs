@@ -91,6 +91,33 @@ fn a_daemon_that_cannot_start_lets_go_of_what_a_run_before_it_left() {
     assert_eq!(bench.log(), "demote\n");
 }
 
+#[test]
+fn what_a_daemon_promoted_is_let_go_also_if_its_files_are_broken_by_then() {
+    let bench = Bench::new(0, "").acted();
+    let file = bench.path("cluster.toml");
+    // As a daemon keeps it in its run directory.
+    let sources = bossd::config::read(&file).unwrap();
+    fs::write(bench.path("run/configuration"), serde_json::to_vec(&sources).unwrap()).unwrap();
+    fs::write(&file, "[clutser]\n").unwrap();
+    let mut command = bench.command(&["--clean-up"]);
+    // As systemd tells it.
+    command.env("RUNTIME_DIRECTORY", bench.path("run"));
+    assert_eq!(Bench::status(&mut command), sysexits::OK);
+    assert_eq!(bench.log(), "demote\n");
+    assert_eq!(bench.marker().read(), Marker::Idle { epoch: Epoch(7) });
+    // Where none was kept it says what is wrong, and lets go of nothing.
+    let bench = Bench::new(0, "").acted();
+    fs::write(bench.path("cluster.toml"), "[clutser]\n").unwrap();
+    let mut command = bench.command(&["--clean-up"]);
+    command.env("RUNTIME_DIRECTORY", bench.path("run"));
+    assert_eq!(Bench::status(&mut command), sysexits::CONFIG);
+    // And where no daemon has run there is nothing to say.
+    fs::remove_file(bench.path("run/acting")).unwrap();
+    let mut command = bench.command(&["--clean-up"]);
+    command.env("RUNTIME_DIRECTORY", bench.path("run"));
+    assert_eq!(Bench::status(&mut command), sysexits::OK);
+}
+
 /// A library between bossd and the system that takes no moment for a timer, as libfaketime does when
 /// it has added days to it. What is left standing then is two bosses.
 const NO_MOMENTS: &str = r"

@@ -214,7 +214,11 @@ impl Cluster {
 
     /// What each node says; None where nothing runs or nothing answers.
     pub fn statuses(&mut self) -> Vec<Option<Status>> {
-        let ask = |node: &mut Node| node.is_running().then(|| node.status().ok()).flatten();
+        let ask = |node: &mut Node| {
+            // One that is frozen cannot, and to find that out would take a while.
+            let can = node.is_running() && !node.is_frozen();
+            can.then(|| node.status().ok()).flatten()
+        };
         self.nodes.iter_mut().map(ask).collect()
     }
 

@@ -55,10 +55,15 @@ impl Directory {
 
 impl Drop for Directory {
     fn drop(&mut self) {
-        processes::kill(&self.path);
-        // What cannot be removed now is a leftover for the next one.
-        drop(fs::remove_dir_all(&self.path));
+        remove(&self.path);
     }
+}
+
+/// Ends what runs from the directory of a playground, and removes it.
+pub(super) fn remove(path: &Path) {
+    processes::kill(path);
+    // What cannot be removed now is a leftover for the next one.
+    drop(fs::remove_dir_all(path));
 }
 
 /// Ends and removes what crashed owners of this user left; says which directories those were.

@@ -1,4 +1,5 @@
-//! Ctrl-C, TERM and HUP as a flag: a playground that is told to end still removes what it made.
+//! Ctrl-C, Ctrl-\, TERM and HUP as a flag: a playground that is told to end still removes what it
+//! made.
 
 use std::io;
 use std::sync::Arc;
@@ -53,6 +54,7 @@ impl Interrupt {
 
 struct Signals {
     interrupt: Signal,
+    quit: Signal,
     terminate: Signal,
     hang_up: Signal,
 }
@@ -61,6 +63,7 @@ impl Signals {
     fn open() -> io::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
+            quit: signal(SignalKind::quit())?,
             terminate: signal(SignalKind::terminate())?,
             hang_up: signal(SignalKind::hangup())?,
         })
@@ -69,6 +72,7 @@ impl Signals {
     async fn next(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
+            _ = self.quit.recv() => {}
             _ = self.terminate.recv() => {}
             _ = self.hang_up.recv() => {}
         }

@@ -1,22 +1,32 @@
 //! `bossctl playground`: a throw-away cluster of real daemons on loopback, to be broken on a key
 //! or, with `--script`, by a tour that checks what a cluster promises. [`cluster`] makes it, in a
-//! [`directory`] that vanishes; [`view`] says what happens in it; [`tour`] and [`interactive`] are
-//! the two ways through it.
+//! [`directory`] that vanishes. There are three ways through it: [`tour`]; [`live`], the full screen;
+//! and [`interactive`], which tells in lines, by [`view`], where a terminal cannot be painted on. The
+//! latter two have the same keys, to which [`desk`] gives hands.
 
 pub mod cluster;
+mod desk;
 pub mod directory;
+mod feeds;
 mod files;
 mod findings;
 mod interactive;
 mod interrupt;
 mod keys;
+mod live;
 pub mod node;
+mod picture;
 pub mod processes;
 pub mod relay;
+mod screen;
+mod terminal;
 mod text;
+mod timeline;
 mod tour;
 mod view;
+mod watch;
 
+use std::ffi::OsStr;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 
@@ -27,12 +37,14 @@ use crate::ca::CaError;
 use crate::exit::{Exit, Failure};
 use cluster::{Cluster, Hook, HookContent, MemberPlan, Plan};
 use interrupt::Interrupt;
+use screen::Paint;
 
 /// Runs a playground to its end.
 pub fn playground(args: &args::Playground) -> Result<Exit, Failure> {
     let mut out = io::stdout();
     let on_terminal = io::stdin().is_terminal() && out.is_terminal();
     let script = args.script || !on_terminal;
+    let whole_screen = can_be_painted_on(std::env::var_os("TERM").as_deref());
     let plan = plan(args.nodes, cluster::find_bossd()?);
     if script && plan.members.len() < tour::LEAST_NODES {
         return Err(PlaygroundError::TooFew { nodes: plan.members.len() }.into());
@@ -42,12 +54,18 @@ pub fn playground(args: &args::Playground) -> Result<Exit, Failure> {
         say(&mut out, &format!("Removed what a crashed playground left: {}\n", left.display()))?;
     }
     let mut cluster = Cluster::prepare(&plan)?;
+    terminal::tidy_up_on_panic(cluster.dir().to_owned());
     if !args.script && !on_terminal {
         say(&mut out, "There is no terminal for keys here: this is the tour instead.\n")?;
     }
     say(&mut out, &text::opening(&plan, &cluster, script))?;
     let passed = if script {
         tour::run(&mut cluster, &mut out, &interrupt)?
+    } else if whole_screen {
+        let no_color = std::env::var_os("NO_COLOR");
+        let colour = crate::render::colour_wanted(true, no_color.as_deref());
+        live::run(&mut cluster, Paint { colour }, &interrupt)?;
+        true
     } else {
         interactive::run(&mut cluster, &mut out, &interrupt)?;
         true
@@ -59,6 +77,11 @@ pub fn playground(args: &args::Playground) -> Result<Exit, Failure> {
         say(&mut out, &text::three_real_servers())?;
     }
     Ok(if passed { Exit::Done } else { Exit::No })
+}
+
+/// Whether a terminal of that type has a cursor that can be moved; without a type nobody knows.
+fn can_be_painted_on(term: Option<&OsStr>) -> bool {
+    term.is_some_and(|term| !term.is_empty() && term != "dumb")
 }
 
 /// Nodes of equal rights but for the first, so that it is plain who is preferred.
@@ -100,8 +123,10 @@ fn boot_ms() -> u64 {
 
 /// Hours to milliseconds in UTC, which is what the nodes' logs have too.
 fn time_of_day() -> String {
-    jiff::Timestamp::now().strftime("%H:%M:%S.%3f").to_string()
+    jiff::Timestamp::now().strftime(TIME_OF_DAY).to_string()
 }
+
+const TIME_OF_DAY: &str = "%H:%M:%S.%3f";
 
 /// Why there is no playground.
 #[derive(Debug, thiserror::Error)]
@@ -140,13 +165,16 @@ pub enum PlaygroundError {
     #[error(transparent)]
     Ca(#[from] CaError),
     /// The network between the nodes could not be made.
-    #[error("cannot open the sockets of the loopback network: {source}")]
+    #[error("cannot open the sockets of the loopback network: {source}; is the interface lo up?")]
     Network {
         /// What the system says.
         source: io::Error,
     },
     /// A daemon could not be started.
-    #[error("cannot start {} for {node}: {source}", bossd.display())]
+    #[error(
+        "cannot start {} for {node}: {source}; BOSSD=/path/to/bossd names another one",
+        bossd.display()
+    )]
     Start {
         /// The binary.
         bossd: PathBuf,
@@ -164,7 +192,7 @@ pub enum PlaygroundError {
         said: String,
     },
     /// Signals cannot be caught, the terminal cannot be switched to single keys.
-    #[error("cannot {what}: {source}")]
+    #[error("cannot {what}: {source}; `bossctl playground --script` needs no terminal")]
     Terminal {
         /// What was tried.
         what: &'static str,
@@ -172,7 +200,7 @@ pub enum PlaygroundError {
         source: io::Error,
     },
     /// Nobody takes our output.
-    #[error("cannot write the output: {source}")]
+    #[error("cannot write the output: {source}; everything is ended and removed")]
     Output {
         /// What the system says.
         source: io::Error,
@@ -186,6 +214,21 @@ impl PlaygroundError {
             Self::NoBossd => Exit::NotThere,
             Self::TooFew { .. } => Exit::Usage,
             _ => Exit::No,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_without_a_movable_cursor_gets_lines() {
+        for painted in ["xterm-256color", "linux", "screen"] {
+            assert!(can_be_painted_on(Some(OsStr::new(painted))), "{painted}");
+        }
+        for lines in [None, Some(OsStr::new("")), Some(OsStr::new("dumb"))] {
+            assert!(!can_be_painted_on(lines), "{lines:?}");
         }
     }
 }

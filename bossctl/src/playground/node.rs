@@ -32,6 +32,7 @@ pub struct Node {
     launcher: Vec<OsString>,
     child: Option<Child>,
     ended: Option<ExitStatus>,
+    frozen: bool,
 }
 
 impl Node {
@@ -50,6 +51,7 @@ impl Node {
             launcher: place.launcher.clone(),
             child: None,
             ended: None,
+            frozen: false,
         }
     }
 
@@ -100,6 +102,7 @@ impl Node {
             .map_err(failed)?;
         self.child = Some(child);
         self.ended = None;
+        self.frozen = false;
         Ok(())
     }
 
@@ -144,10 +147,26 @@ impl Node {
     /// All at once, as if the power had gone.
     pub fn kill_host(&mut self) {
         processes::kill(&self.dir);
+        self.frozen = false;
         if let Some(mut child) = self.child.take() {
             // Killed, so this is at once; if the system refuses, there is nothing to add.
             self.ended = child.wait().ok();
         }
+    }
+
+    /// Stops all of it, as a virtual machine that its host pauses, or has it go on.
+    pub fn set_frozen(&mut self, frozen: bool) {
+        if frozen {
+            processes::freeze(&self.dir);
+        } else {
+            processes::thaw(&self.dir);
+        }
+        self.frozen = frozen;
+    }
+
+    /// Whether all of it was stopped by `set_frozen`.
+    pub fn is_frozen(&self) -> bool {
+        self.frozen
     }
 
     /// Asks it to end in order. `is_running` tells when it has.

@@ -19,19 +19,7 @@ pub const MARK: &str = "BOSS_PLAYGROUND";
 /// before the first is killed, so that none outlives another and can tidy up. Returns when all
 /// are gone, or after a second.
 pub fn kill(dir: &Path) {
-    let mut stopped = BTreeSet::new();
-    loop {
-        let new: Vec<_> = of(dir).difference(&stopped).copied().collect();
-        if new.is_empty() {
-            break;
-        }
-        for pid in new {
-            // One that has ended in between needs no signal.
-            let _ = signal(pid, Signal::SIGSTOP);
-            stopped.insert(pid);
-        }
-    }
-    for pid in &stopped {
+    for pid in &freeze(dir) {
         let _ = signal(*pid, Signal::SIGKILL);
     }
     for _ in 0..LOOKS_AFTER_KILL {
@@ -39,6 +27,30 @@ pub fn kill(dir: &Path) {
             return;
         }
         std::thread::sleep(BETWEEN_LOOKS);
+    }
+}
+
+/// Stops everything that runs from `dir`, as a virtual machine that is paused; says what that was.
+/// Returns when nothing new turns up any more.
+pub fn freeze(dir: &Path) -> BTreeSet<Pid> {
+    let mut stopped = BTreeSet::new();
+    loop {
+        let new: Vec<_> = of(dir).difference(&stopped).copied().collect();
+        if new.is_empty() {
+            return stopped;
+        }
+        for pid in new {
+            // One that has ended in between needs no signal.
+            let _ = signal(pid, Signal::SIGSTOP);
+            stopped.insert(pid);
+        }
+    }
+}
+
+/// Has everything that was frozen go on.
+pub fn thaw(dir: &Path) {
+    for pid in of(dir) {
+        let _ = signal(pid, Signal::SIGCONT);
     }
 }
 

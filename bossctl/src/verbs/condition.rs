@@ -104,7 +104,7 @@ pub fn wait(socket: &Path, args: &args::Wait) -> Result<Exit, Failure> {
     let deadline = boot_time() + args.timeout;
     loop {
         let left = deadline.saturating_sub(boot_time());
-        let patience = left.clamp(Duration::from_millis(10), PATIENCE);
+        let patience = left.clamp(LEAST_PATIENCE, PATIENCE);
         let missing = match watch(socket, args.condition, patience, deadline) {
             Ok(Ok(reached)) => {
                 answer(&format!("{}\n", plain(&reached)))?;
@@ -127,6 +127,9 @@ pub fn wait(socket: &Path, args: &args::Wait) -> Result<Exit, Failure> {
         thread::sleep(left.min(AGAIN));
     }
 }
+
+/// Who looks once waits for the answer all the same, on a busy server too.
+const LEAST_PATIENCE: Duration = Duration::from_secs(1);
 
 /// What was reached, or at the deadline what was not.
 fn watch(

@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use election::{
-    Act, ClusterState, Command, Effect, Incarnation, Level, Moment, Node, NodeId, Phase, Span,
+    Act, ClusterState, Command, Effect, Incarnation, Moment, Node, NodeId, Phase, Span,
 };
 use tokio::sync::{mpsc, watch};
 use tracing::{debug, error, info, warn};
@@ -21,6 +21,7 @@ use tracing::{debug, error, info, warn};
 use super::allowance::Allowance;
 use super::control::{Access, ReloadRequest, Request};
 use super::forward::Forwards;
+use super::one_line::one_line;
 use super::peer::{PeerEvent, Peers};
 use super::picture::{Background, Picture};
 use super::schema::wire;
@@ -30,7 +31,7 @@ use reload::{Looked, Reloading};
 
 use crate::clock::{self, Alarm};
 use crate::ipc::{self, HookFacts, ToElector, ToExecutor, transition_id};
-use crate::sysexits;
+use crate::{journal, sysexits};
 
 /// A new picture for status at least this often, so that its times are true.
 const PICTURE: Span = Span::from_millis(100);
@@ -147,7 +148,8 @@ impl Driver {
 
     /// Runs until the node has left or cannot go on. The exit status.
     pub async fn run(mut self, mut executor: mpsc::Receiver<ToElector>) -> u8 {
-        info!("{} of cluster {} is up", self.background.me(), self.background.cluster());
+        let (me, cluster) = (self.background.me(), self.background.cluster());
+        info!(message_id = journal::STARTED, "{me} of cluster {cluster} is up");
         self.executor.send(ToExecutor::Serving);
         let (cleaned, mut cleanings) = mpsc::unbounded_channel();
         loop {
@@ -233,7 +235,8 @@ impl Driver {
         let mine = snapshot.boss.filter(|(boss, _)| *boss == snapshot.me);
         let (Phase::Boss, Some((me, epoch))) = (snapshot.phase, mine) else { return };
         let reason = format!("{peer} is back");
-        info!(transition = transition_id(me.as_str(), epoch.0, "reassert"), "{reason}");
+        let boss_transition = transition_id(me.as_str(), epoch.0, "reassert");
+        info!(boss_transition, message_id = journal::REASSERT, "{reason}");
         let facts = self.hook_facts(Some(epoch.0), Some(&me), reason);
         self.tell_executor(ToExecutor::Reassert { epoch: epoch.0, facts });
     }
@@ -299,7 +302,7 @@ impl Driver {
                 }
                 Effect::Note(note) => {
                     self.pictured = None;
-                    log(self.background.me(), &note);
+                    journal::tell(self.background.me(), &note);
                     self.background.learn(&note);
                 }
                 Effect::Left => self.handle_left(),
@@ -308,7 +311,7 @@ impl Driver {
     }
 
     fn handle_left(&mut self) {
-        info!("left in order");
+        info!(message_id = journal::LEFT, "left in order");
         self.executor.send(ToExecutor::Left);
         let status = if self.executor_gone { sysexits::SOFTWARE } else { sysexits::OK };
         self.end = Some(status);
@@ -332,7 +335,7 @@ impl Driver {
         let message = match act {
             Act::Promote { permit, cause, previous } => {
                 let epoch = permit.epoch.0;
-                info!(transition = transition(epoch, "promote"), "epoch {epoch}: {cause}");
+                info!(boss_transition = transition(epoch, "promote"), "epoch {epoch}: {cause}");
                 let mut facts = self.hook_facts(Some(epoch), Some(&node), cause.to_string());
                 facts.previous = previous.map(|name| name.to_string());
                 ToExecutor::Promote { permit: permit.into(), facts }
@@ -341,17 +344,22 @@ impl Driver {
                 ToExecutor::Extend { epoch: epoch.0, until: until.into() }
             }
             Act::Demote { epoch, reason } => {
-                info!(transition = transition(epoch.0, "demote"), "epoch {epoch}: {reason}");
+                info!(boss_transition = transition(epoch.0, "demote"), "epoch {epoch}: {reason}");
                 let facts = self.hook_facts(Some(epoch.0), None, ipc::reason_text(reason));
                 ToExecutor::Demote { epoch: epoch.0, facts }
             }
             Act::Revoke { epoch, reason } => {
-                info!(transition = transition(epoch.0, "demote"), "epoch {epoch}: {reason}");
+                info!(boss_transition = transition(epoch.0, "demote"), "epoch {epoch}: {reason}");
                 let facts = self.hook_facts(Some(epoch.0), None, ipc::reason_text(reason));
                 ToExecutor::Revoke { epoch: epoch.0, facts }
             }
             Act::Follow { boss, epoch } => {
-                info!(transition = transition(epoch.0, "follow"), "{boss} is boss, epoch {epoch}");
+                info!(
+                    boss_transition = transition(epoch.0, "follow"),
+                    message_id = journal::NEW_BOSS,
+                    boss_epoch = epoch.0,
+                    "{boss} is boss, epoch {epoch}"
+                );
                 let reason = format!("{boss} is boss");
                 let facts = self.hook_facts(Some(epoch.0), Some(&boss), reason);
                 ToExecutor::Follow { facts }
@@ -417,7 +425,7 @@ impl Driver {
         self.end_what_is_over(&snapshot);
         self.tell_known_boss(now, &snapshot);
         let picture = self.background.paint(now, snapshot, &self.peers.links());
-        self.tell_service_manager(now, Background::one_line(&picture.status));
+        self.tell_service_manager(now, one_line(&picture.status));
         self.pictures.send_replace(Arc::new(picture));
     }
 
@@ -440,13 +448,5 @@ impl Driver {
 
     fn handle_operator(&mut self, request: Request) {
         self.forwards.take(request, &mut self.node, &self.peers, &self.background);
-    }
-}
-
-fn log(me: &NodeId, note: &election::Note) {
-    match note.level() {
-        Level::Debug => debug!("{me} {note}"),
-        Level::Info => info!("{me} {note}"),
-        Level::Warn => warn!("{me} {note}"),
     }
 }

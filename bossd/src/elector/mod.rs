@@ -7,6 +7,7 @@ pub mod control;
 pub mod driver;
 pub mod forward;
 mod loop_gap;
+mod one_line;
 pub mod peer;
 pub mod picture;
 mod reload;
@@ -20,6 +21,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::Arc;
 
 use election::{ClusterId, Epoch, Node, Start, Term};
+use nix::sys::prctl::set_no_new_privs;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tracing::error;
@@ -51,9 +53,15 @@ enum StartError {
     Identity(#[from] peer::identity::IdentityError),
     #[error("[node] listen = \"{listen}\": {error}. It must be an address of this host")]
     Listen { listen: String, error: io::Error },
-    #[error("{what}: {error}")]
+    #[error(
+        "{what}: {error}. The system refuses it: look at the limits of bossd (open files, \
+         processes, memory) and at the kernel's log (dmesg)"
+    )]
     System { what: &'static str, error: io::Error },
-    #[error("the executor ended before it said how to start")]
+    #[error(
+        "the executor ended before it said how to start. Its own last words in the log say why; by \
+         hand, start bossd without --elector"
+    )]
     NoStart,
 }
 
@@ -103,6 +111,11 @@ async fn start_and_run() -> Result<u8, StartError> {
     let Some(ToElector::Start(start)) = from_executor.first().await else {
         return Err(StartError::NoStart);
     };
+    if !start.cleans_up {
+        // It runs no hook: whoever gets into this process finds no way back to root by a program.
+        set_no_new_privs()
+            .map_err(|error| system("giving up privileges for good")(error.into()))?;
+    }
     let config = reload::config(&start)?;
     logging::init(config.log.level);
     let driver = assemble(&start, config, to_executor, UnixListener::from(control))?;

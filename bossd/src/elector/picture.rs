@@ -21,6 +21,7 @@ use super::reload;
 use crate::clock;
 use crate::config::{Config, canonical_of, differing_keys};
 use crate::ipc::{StartUp, transition_id};
+use crate::journal;
 
 /// How many of the latest bosses status shows.
 const HISTORY: usize = 10;
@@ -223,7 +224,9 @@ impl Background {
     fn warn_of_gap(&self, gap: Span) {
         let third = self.timing.lease.part(3);
         if gap > third {
-            warn!("the election's loop stood still for {gap}: more than a third of the lease");
+            let line = "more than a third of the lease";
+            let message_id = journal::LOOP_STOOD_STILL;
+            warn!(message_id, "the election's loop stood still for {gap}: {line}");
         }
     }
 
@@ -265,18 +268,6 @@ impl Background {
         self.chronicle.look(now, clock::wall_s(), acting, &snapshot.state);
         let status = self.picture(now, &snapshot, links, since);
         self.with_what_lies_behind(status, snapshot)
-    }
-
-    /// One line for the service manager.
-    pub fn one_line(status: &Status) -> String {
-        let shadow = if status.shadow { "SHADOW, runs nothing: " } else { "" };
-        let boss = match &status.boss {
-            Some(boss) if boss.node == status.node => format!("boss, epoch {}", boss.epoch),
-            Some(boss) => format!("follows {}, epoch {}", boss.node, boss.epoch),
-            None => "no boss known".to_owned(),
-        };
-        let quorum = &status.quorum;
-        format!("{shadow}{boss}; {} of {} voters connected", quorum.connected, quorum.voters)
     }
 
     fn picture(

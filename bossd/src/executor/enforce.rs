@@ -27,7 +27,8 @@ use super::transition::{Outcome, Transitions};
 use super::{Began, Environment};
 use crate::clock::{self, Alarm};
 use crate::ipc::{ToElector, ToExecutor};
-use crate::sysexits;
+use crate::systemd::{self, Extension, watchdog::Watchdog};
+use crate::{journal, sysexits};
 
 /// The executor at work.
 pub struct Daemon {
@@ -61,6 +62,8 @@ pub struct Daemon {
     heard: Moment,
     /// When this loop turned last.
     turned: Moment,
+    watchdog: Watchdog,
+    extension: Extension,
     alarm: Alarm,
 }
 
@@ -119,6 +122,8 @@ impl Daemon {
             known: None,
             heard: clock::now(),
             turned: clock::now(),
+            watchdog: Watchdog::of_unit(clock::now()),
+            extension: Extension::default(),
             alarm: Alarm::new()?,
         })
     }
@@ -146,6 +151,7 @@ impl Daemon {
                 return status;
             }
             self.tell_state();
+            self.turn_ended();
             if let Err(error) = self.alarm.set(self.wake()) {
                 error!("timerfd: {error}: nobody could say when the permit is over");
                 return sysexits::SYSTEM;
@@ -199,7 +205,8 @@ impl Daemon {
         let Some(elector) = &mut self.elector else { return };
         // BOTH clocks: a suspend is no silence.
         if self.serving && self.heard.plus(SILENCE).over_when_both(now) {
-            error!("the elector has said nothing for {SILENCE}: it is ended");
+            let id = journal::ELECTOR_HANGS;
+            error!(message_id = id, "the elector has said nothing for {SILENCE}: it is ended");
             self.heard = now;
             elector.kill();
         } else if let Some(ready) = self.readiness.look_again(now) {
@@ -241,11 +248,9 @@ impl Daemon {
             ToExecutor::Serving => {
                 self.serving = true;
                 self.reloads.elector_serves();
-                let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+                systemd::ready();
             }
-            ToExecutor::Status(text) => {
-                let _ = sd_notify::notify(&[sd_notify::NotifyState::Status(&text)]);
-            }
+            ToExecutor::Status(text) => systemd::status(&text),
             ToExecutor::Known { boss, until } => {
                 self.known = boss.map(|(name, address, epoch)| KnownBoss {
                     name,
@@ -289,21 +294,24 @@ impl Daemon {
     }
 
     fn judge_end(&mut self, status: Option<u8>) {
+        let message_id = journal::ELECTOR_ENDED;
         match status {
             Some(status) if sysexits::is_final(status) => {
                 self.stopping = Stopping::LettingGo { status };
                 return;
             }
             Some(sysexits::IO) => {
-                error!("the elector ended: what is on its disk is not known any more (exit 74)");
+                let what = "what is on its disk is not known any more (exit 74)";
+                error!(message_id, "the elector ended: {what}");
             }
-            Some(status) => error!("the elector ended with status {status}"),
-            None => error!("the elector was killed"),
+            Some(status) => error!(message_id, "the elector ended with status {status}"),
+            None => error!(message_id, "the elector was killed"),
         }
         match self.restarts.record(clock::now()) {
             Restart::After(delay) => self.restart_at = Some(clock::now().plus(delay)),
             Restart::TooMany => {
-                error!("the elector ended five times within a minute: bossd gives up (exit 70)");
+                let what = "the elector ended five times within a minute";
+                error!(message_id = journal::GIVES_UP, "{what}: bossd gives up (exit 70)");
                 self.stopping = Stopping::LettingGo { status: sysexits::SOFTWARE };
             }
         }
@@ -376,7 +384,8 @@ impl Daemon {
         // A restart that waits for the machine to be idle is woken by that, not by the clock.
         let may_restart = self.reaping.is_none() && self.machine.borrow().is_idle();
         let restart = self.restart_at.filter(|_| may_restart);
-        let times = [self.machine.borrow().wake(), restart, stop, self.reloads.wake()];
+        let watchdog = self.watchdog.due();
+        let times = [self.machine.borrow().wake(), restart, stop, self.reloads.wake(), watchdog];
         times.into_iter().flatten().fold(clock::now().plus(IDLE), Moment::earliest)
     }
 }

@@ -50,7 +50,7 @@ async fn command(argv: &[String], facts: &Facts, limit: Moment, spared: &Spared)
     let mut child = match child {
         Ok(child) => child,
         Err(error) => {
-            error!(transition, "escalation-command {program}: {error}");
+            error!(boss_transition = transition, "escalation-command {program}: {error}");
             return false;
         }
     };
@@ -62,13 +62,13 @@ async fn command(argv: &[String], facts: &Facts, limit: Moment, spared: &Spared)
         status = child.wait() => {
             let success = status.as_ref().is_ok_and(std::process::ExitStatus::success);
             match status {
-                Ok(status) => info!(transition, "escalation-command {program} ended: {status}"),
-                Err(error) => error!(transition, "escalation-command {program}: {error}"),
+                Ok(status) => info!(boss_transition = transition, "escalation-command {program} ended: {status}"),
+                Err(error) => error!(boss_transition = transition, "escalation-command {program}: {error}"),
             }
             success
         }
         () = over(limit) => {
-            error!(transition, "escalation-command {program} did not end within its time: killed");
+            error!(boss_transition = transition, "escalation-command {program} did not end within its time: killed");
             let left = tree::kill(pid, &bystanders, spared).await;
             if !left.contains(&pid.cast_signed()) {
                 let _ = child.wait().await;

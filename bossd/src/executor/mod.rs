@@ -13,6 +13,7 @@ mod leftovers;
 pub mod marker;
 mod readiness;
 mod reload;
+mod remembered;
 mod state_json;
 pub mod supervise;
 mod tls_files;
@@ -39,7 +40,7 @@ use crate::config::{self, Config, Sources};
 use crate::elector::peer::{TlsError, TlsMaterial};
 use crate::elector::state_dir;
 use crate::ipc::{StartUp, ToElector};
-use crate::{logging, sysexits};
+use crate::{journal, logging, sysexits};
 use enforce::{Daemon, Signal};
 use hooks::runner::{Runner, direct::Direct};
 use hooks::tree::{Spared, become_subreaper};
@@ -105,10 +106,16 @@ pub enum StartError {
         help: &'static str,
     },
     /// Another one runs.
-    #[error("{0}: another bossd of this instance is running (or cleaning up)")]
+    #[error(
+        "{0}: another bossd of this instance is running (or cleaning up). Look at `systemctl status \
+         bossd`; a second instance needs a directory of its own ([node] run-directory)"
+    )]
     Running(PathBuf),
     /// The system refuses.
-    #[error("{what}: {error}")]
+    #[error(
+        "{what}: {error}. The system refuses it: look at the limits of bossd (open files, \
+         processes, memory) and at the kernel's log (dmesg)"
+    )]
     System {
         /// What.
         what: &'static str,
@@ -163,9 +170,13 @@ fn let_go_before(error: StartError, config: &Path, effects: Effects) -> StartErr
 
 /// Lets go of what an executor that ended may have left standing. The exit status.
 pub(crate) fn clean_up(config: &Path, effects: Effects) -> u8 {
-    finish(prepare(config, true, effects).and_then(|environment| {
-        block_on(async { Ok(daemon(environment).await?.clean_up().await) })
-    }))
+    match prepare(config, true, effects) {
+        // The start has said what is wrong; nothing has to be said twice.
+        Err(StartError::Config(_)) if remembered::none_has_run() => sysexits::OK,
+        prepared => finish(prepared.and_then(|environment| {
+            block_on(async { Ok(daemon(environment).await?.clean_up().await) })
+        })),
+    }
 }
 
 fn finish(result: Result<u8, StartError>) -> u8 {
@@ -179,8 +190,9 @@ fn finish(result: Result<u8, StartError>) -> u8 {
 
 /// Everything that may fail before anything is touched.
 fn prepare(path: &Path, is_clean_up: bool, effects: Effects) -> Result<Environment, StartError> {
-    let sources = config::read(path)?;
     let host_name = config::host_name().map_err(system("reading the host's name"))?;
+    let sources =
+        if is_clean_up { remembered::sources(path, &host_name) } else { config::read(path) }?;
     let config = config::parse(&sources, &host_name)?;
     let config = if effects == Effects::None { config.in_shadow() } else { config };
     logging::init(config.log.level);
@@ -196,6 +208,9 @@ fn prepare(path: &Path, is_clean_up: bool, effects: Effects) -> Result<Environme
         .create(&record)
         .map_err(file(&record, "bossd must be able to create its run directory"))?;
     let serving = if is_clean_up { None } else { Some(serving(&config)?) };
+    if !is_clean_up {
+        remembered::keep(&config.node.run_directory, &sources);
+    }
     let spared = Spared::default();
     Ok(Environment {
         runner: Rc::new(Runner::Direct(Direct::new(spared.clone()))),
@@ -310,7 +325,8 @@ async fn daemon(environment: Environment) -> Result<Daemon, StartError> {
             Marker::Unreadable => format!("{} cannot be read", marker.path().display()),
             Marker::Idle { .. } | Marker::Missing => "it had claimed to be boss".to_owned(),
         };
-        warn!("the last run may have left something standing ({was}): demoting first");
+        let what = "the last run may have left something standing";
+        warn!(message_id = journal::CLEANS_UP, "{what} ({was}): demoting first");
         leftovers::end(&config.node.record_directory()).await;
         machine = start();
     }

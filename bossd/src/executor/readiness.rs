@@ -12,6 +12,7 @@ use tracing::{error, info};
 use super::hooks::directory::HookDirectory;
 use super::keepalived;
 use crate::config::Config;
+use crate::journal;
 
 /// Hooks are fewer; a directory full of other things must not fill an answer.
 const MOST_LISTED: usize = 512;
@@ -52,9 +53,14 @@ impl Readiness {
         let found = judge(directory);
         if self.known.as_ref() != Some(&found) {
             match &found {
-                Ok(()) if self.known.is_some() => info!("the hooks are in order again"),
+                Ok(()) if self.known.is_some() => {
+                    info!(message_id = journal::HOOKS_IN_ORDER, "the hooks are in order again");
+                }
                 Ok(()) => {}
-                Err(why) => error!("{why}. Until then this node is not eligible"),
+                Err(why) => error!(
+                    message_id = journal::HOOKS_REFUSED,
+                    "{why}. Until then this node is not eligible"
+                ),
             }
             self.known = Some(found.clone());
         }

@@ -3,6 +3,7 @@
 //! runs as one task that is awaited to its end and reports its outcome; the loop decides what
 //! follows.
 
+mod lines;
 mod notify;
 
 use std::cell::RefCell;
@@ -10,14 +11,13 @@ use std::rc::Rc;
 
 use election::{Epoch, Executor, Moment};
 use tokio::sync::{mpsc, watch};
-use tracing::{error, info};
 
 use super::Environment;
 use super::demote_times::DemoteTimes;
 use super::hooks::directory::{Hook, HookDirectory};
 use super::hooks::plan::{Facts, HookEvent, HookState, plan};
 use super::hooks::runner::Runner;
-use super::hooks::sequence::{DemoteLimit, PromoteResult, StepLog, run_demote, run_promote};
+use super::hooks::sequence::{DemoteLimit, StepLog, run_demote, run_promote};
 use super::hooks::tree::{self, Spared};
 use super::keepalived;
 use super::readiness::read_hooks;
@@ -202,7 +202,7 @@ impl Transitions {
         let hooks = match self.trusted_hooks() {
             Ok(hooks) => hooks,
             Err(problem) => {
-                error!(transition, "{problem}: not promoting");
+                lines::not_promoting(&transition, &problem);
                 let _ = self.outcomes.send(Outcome::Promoted { success: false });
                 return;
             }
@@ -211,7 +211,7 @@ impl Transitions {
         self.notified = Some(HookState::Master);
         self.told_master = Some(self.config.keepalived.clone());
         let calls = plan(HookEvent::Promote, &hooks, &facts, None, &notified);
-        info!(transition, "promoting under epoch {epoch}: {} hooks", calls.len());
+        lines::promoting(&transition, epoch, calls.len());
         let (cancel, cancelled) = watch::channel(false);
         let log = Rc::new(RefCell::new(StepLog::default()));
         self.started = Some(log.clone());
@@ -225,7 +225,7 @@ impl Transitions {
             let outcome =
                 run_promote(&runner, &calls, timeout, may_act, cancelled, &mut steps).await;
             *log.borrow_mut() = steps;
-            let success = report_promote(&outcome.result, &transition, begun);
+            let success = lines::promoted(&transition, &outcome.result, begun);
             let _ = outcomes.send(Outcome::Promoted { success });
         });
     }
@@ -311,7 +311,7 @@ impl Transitions {
             // What this life started can be let go even if the directory is gone.
             (Some(started), Err(_)) => started.clone(),
             (None, Err(problem)) => {
-                error!(transition, "{problem}: nothing can be demoted");
+                lines::nothing_can_be_demoted(&transition, &problem);
                 let (limit, began_urgent) = (watch::channel(limit).0, limit.urgent);
                 self.running = Running::Demote { epoch, began_urgent, limit };
                 let _ = self.outcomes.send(Outcome::Demoted { success: false });
@@ -320,20 +320,15 @@ impl Transitions {
         };
         let notified = self.to_notify(HookState::Backup, facts.priority);
         let calls = plan(HookEvent::Demote, &hooks, &facts, started.as_deref(), &notified);
-        let how = if limit.urgent { "at once" } else { "in order" };
-        info!(transition, "letting go of epoch {epoch} {how}: {} hooks", calls.len());
+        lines::letting_go(&transition, epoch, limit.urgent, calls.len());
         let (sender, limits) = watch::channel(limit);
         self.running = Running::Demote { epoch, began_urgent: limit.urgent, limit: sender };
         let (runner, outcomes) = (self.runner.clone(), self.outcomes.clone());
         let times = self.demote_times.clone();
         tokio::task::spawn_local(async move {
             let outcome = run_demote(&runner, &calls, limits).await;
-            for step in outcome.steps.iter().filter(|step| !step.outcome.is_done()) {
-                error!(transition, "{step}");
-            }
             times.borrow_mut().record(&outcome.steps);
-            let success = outcome.all_ok();
-            info!(transition, "let go of epoch {epoch} in {}: {}", outcome.took, judged(success));
+            let success = lines::let_go(&transition, epoch, &outcome);
             let _ = outcomes.send(Outcome::Demoted { success });
         });
     }
@@ -402,22 +397,6 @@ impl Transitions {
             run_directory: self.config.node.run_directory.display().to_string(),
         }
     }
-}
-
-fn report_promote(result: &PromoteResult, transition: &str, begun: Moment) -> bool {
-    let took = begun.elapsed(clock::now());
-    match result {
-        PromoteResult::Ok => info!(transition, "promoted in {took}"),
-        PromoteResult::Failed(step) => error!(transition, "promote failed: {step}"),
-        PromoteResult::Cancelled(Some(step)) => info!(transition, "promote ended: {step}"),
-        PromoteResult::Cancelled(None) => info!(transition, "promote ended between two hooks"),
-        PromoteResult::PermitOver => info!(transition, "promote ended: the permit is over"),
-    }
-    *result == PromoteResult::Ok
-}
-
-fn judged(success: bool) -> &'static str {
-    if success { "all hooks succeeded" } else { "not all hooks succeeded" }
 }
 
 #[cfg(test)]

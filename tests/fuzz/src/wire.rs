@@ -1,7 +1,7 @@
 //! Frames between electors. Whatever comes is refused or understood; what is understood comes back
 //! the same from another round; what this release says, it understands. The first byte chooses.
 
-use bossd::elector::forward::{Order, Report, core_command};
+use bossd::elector::forward::{Foreseen, Order, Report, core_command};
 use bossd::elector::peer::frame::{LENGTH, announced};
 use bossd::elector::peer::hello::{Hello, Local, check};
 use bossd::elector::peer::{Frame, MAX_DATAGRAM, MAX_FRAME, PROTOCOL_MINOR};
@@ -29,6 +29,7 @@ pub fn run(bytes: &[u8]) {
         3 => hello(draw.rest()),
         4 => order(draw.rest()),
         5 => report(draw.rest()),
+        u8::MAX => foreseen(draw.rest()),
         _ => said(&mut draw),
     }
 }
@@ -135,4 +136,11 @@ fn report(bytes: &[u8]) {
     let again = postcard::to_stdvec(&report).expect("plain data");
     assert_eq!(postcard::from_bytes::<Report>(&again).as_ref(), Ok(&report));
     let _ = report.outcome();
+}
+
+fn foreseen(bytes: &[u8]) {
+    let Ok(foreseen) = postcard::from_bytes::<Foreseen>(bytes) else { return };
+    let again = postcard::to_stdvec(&foreseen).expect("plain data");
+    assert_eq!(postcard::from_bytes::<Foreseen>(&again).as_ref(), Ok(&foreseen));
+    let _ = foreseen.outcome();
 }

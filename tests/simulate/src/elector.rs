@@ -147,7 +147,16 @@ impl World {
             format!("{command:?}")
         };
         let off = if let Command::Confirm { node } = &command { Some(node.clone()) } else { None };
+        let foretold = match &command {
+            Command::Resign { .. } | Command::Switchover { .. } | Command::Drain { .. } => {
+                Some(elector.node.preview(now, &command).refused)
+            }
+            _ => None,
+        };
         let answer = elector.node.handle_command(now, elector.commands, command);
+        if let Some(refused) = foretold {
+            assert_eq!(refused.as_ref(), answer.as_ref().err(), "a preview was wrong");
+        }
         self.say(Some(host), || format!("command {text}: {answer:?}"));
         if let Some(off) = off.filter(|_| answer.is_ok()).and_then(|off| self.find(&off)) {
             self.oracle.confirmed(host, off, self.now, &self.hosts);

@@ -8,6 +8,7 @@ use tracing::info;
 
 use super::Driver;
 use crate::clock::{self, utc};
+use crate::journal;
 
 impl Driver {
     /// One line for each drain and for the pause that begins, ends or changes.
@@ -17,7 +18,7 @@ impl Driver {
         }
         let told = self.told.replace(state.clone());
         for line in changes(told.as_deref(), state) {
-            info!("{line}");
+            info!(message_id = journal::DRAINS, "{line}");
         }
         self.heed_settings(told.as_ref(), state);
     }

@@ -10,6 +10,7 @@ use super::Daemon;
 use crate::clock;
 use crate::executor::escalate;
 use crate::ipc::ToElector;
+use crate::journal;
 
 impl Daemon {
     /// Carries the machine's orders out, in order; what starts a task does not wait for it.
@@ -18,6 +19,7 @@ impl Daemon {
         loop {
             let order = self.machine.borrow_mut().next_order();
             let Some(order) = order else { return Ok(()) };
+            self.set_watchdog(&order);
             match order {
                 Order::MarkActing(permit) => {
                     if let Err(error) = self.marker.write_acting(permit) {
@@ -47,7 +49,8 @@ impl Daemon {
                 Order::MarkIdle { epoch } => self.mark_idle(epoch)?,
                 Order::Say(word) => self.tell(ToElector::Word(word.into())),
                 Order::Alarm(alarm) => {
-                    error!("{alarm}");
+                    let (message_id, boss_epoch) = journal::alarm(&alarm);
+                    error!(message_id, boss_epoch, "{alarm}");
                     self.alarmed = true;
                     self.tell(ToElector::Alarm(Some(alarm.to_string())));
                 }

@@ -7,15 +7,15 @@ use std::rc::Rc;
 
 use control::reload::{Effect, Reload};
 use election::{Moment, Span};
-use sd_notify::NotifyState;
 use tokio::sync::oneshot;
 use tracing::{error, info, warn};
 
 use super::Daemon;
 use super::stop::Stopping;
 use crate::executor::reload::{Before, Found, read_anew};
+use crate::executor::remembered;
 use crate::ipc::{Taken, ToElector};
-use crate::logging;
+use crate::{logging, systemd};
 
 /// Files on a disk that hangs are not waited for.
 const READING: Span = Span::from_secs(5);
@@ -130,7 +130,7 @@ impl Daemon {
     fn begin_reload(&mut self, now: Moment) {
         let Some(serving) = &self.environment.serving else { return };
         info!("reading the configuration and the certificates anew");
-        notify_reloading();
+        systemd::reloading();
         let before = Before {
             config: (*self.environment.config).clone(),
             tls: serving.tls.clone(),
@@ -188,6 +188,7 @@ impl Daemon {
         self.transitions.set_config(config.clone());
         self.readiness.set_config(config.clone());
         self.environment.config = config;
+        remembered::keep(&self.environment.config.node.run_directory, &anew.sources);
         self.environment.reloaded = Some(anew.sources);
         if let Some(serving) = &mut self.environment.serving {
             serving.tls = anew.tls;
@@ -205,7 +206,7 @@ impl Daemon {
 
     fn finish_reload(&mut self, asks: Vec<u64>, outcome: Reload) {
         log(&outcome);
-        let _ = sd_notify::notify(&[NotifyState::Ready]);
+        systemd::ready();
         if !asks.is_empty() {
             self.tell(ToElector::Reloaded { asks, outcome });
         }
@@ -213,15 +214,6 @@ impl Daemon {
 
     fn me(&self) -> String {
         self.environment.config.node.name.to_string()
-    }
-}
-
-/// Both in one datagram, as the service manager wants it.
-fn notify_reloading() {
-    let told = NotifyState::monotonic_usec_now()
-        .and_then(|now| sd_notify::notify(&[NotifyState::Reloading, now]));
-    if let Err(error) = told {
-        warn!("the service manager could not be told of the reload: {error}");
     }
 }
 

@@ -6,7 +6,7 @@ use tracing::info;
 
 use super::Daemon;
 use crate::ipc::ToElector;
-use crate::sysexits;
+use crate::{journal, sysexits, systemd};
 
 /// How long an elector may take to leave in order, beyond what the demote hooks may take.
 const LEAVE: Span = Span::from_secs(3);
@@ -37,14 +37,14 @@ impl Daemon {
     pub(super) fn handle_terminate(&mut self, now: Moment) {
         match (self.stopping, &self.elector) {
             (Stopping::No, Some(elector)) => {
-                info!("stopping: letting go and handing over");
-                let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+                info!(message_id = journal::STOPPING, "stopping: letting go and handing over");
+                systemd::stopping();
                 elector.to.send(ToElector::Leave);
                 let until = now.plus(self.environment.config.hooks.timeout).plus(LEAVE);
                 self.stopping = Stopping::Asked { until };
             }
             (Stopping::No | Stopping::Asked { .. }, _) => {
-                info!("stopping at once");
+                info!(message_id = journal::STOPPING, "stopping at once");
                 self.stop_at_once();
             }
             (Stopping::LettingGo { .. } | Stopping::Hooks { .. } | Stopping::Done { .. }, _) => {}

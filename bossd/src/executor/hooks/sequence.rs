@@ -167,12 +167,18 @@ pub async fn run_notify(
 /// One call, with its lines in the log.
 async fn run_call(runner: &Runner, call: &Call, cut: impl Future<Output = Cut>) -> Step {
     let (event, transition) = (call.event.as_str(), call.facts.transition.as_str());
-    tracing::debug!(event, transition, urgent = call.facts.urgent, "{} starts", call.hook.name);
+    tracing::debug!(
+        boss_event = event,
+        boss_transition = transition,
+        boss_urgent = call.facts.urgent,
+        "{} starts",
+        call.hook.name
+    );
     let step = runner.run(call, cut).await;
     if step.outcome.is_done() {
-        tracing::info!(event, transition, "{step}");
+        tracing::info!(boss_event = event, boss_transition = transition, "{step}");
     } else {
-        tracing::warn!(event, transition, "{step}");
+        tracing::warn!(boss_event = event, boss_transition = transition, "{step}");
     }
     step
 }
@@ -187,7 +193,7 @@ fn not_run(call: &Call) -> Step {
         took: Span::ZERO,
         left: Vec::new(),
     };
-    tracing::warn!(event, transition, "{step}");
+    tracing::warn!(boss_event = event, boss_transition = transition, "{step}");
     step
 }
 

@@ -98,7 +98,11 @@ impl Transitions {
                 plan(event, &hooks, facts, started, &notified)
             }
             Err(problem) => {
-                error!(transition, "{problem}: {} hooks do not run", event.as_str());
+                error!(
+                    boss_transition = transition,
+                    "{problem}: {} hooks do not run",
+                    event.as_str()
+                );
                 Vec::new()
             }
         };

@@ -5,7 +5,7 @@
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use control::interface::Resign;
@@ -30,7 +30,7 @@ esac
 "#;
 
 /// By another process: the kernel starts no script that a fork beside us could write.
-fn write_script(path: &PathBuf, text: &str) {
+pub(crate) fn write_script(path: &Path, text: &str) {
     let mut writer = Command::new("/bin/sh")
         .args(["-c", "umask 022; cat >\"$1\" && chmod 755 \"$1\"", "sh"])
         .arg(path)

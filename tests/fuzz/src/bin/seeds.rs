@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use bossd::elector::forward::{CommandDoc, Order, Report};
+use bossd::elector::forward::{CommandDoc, Foreseen, Order, Report};
 use bossd::elector::peer::hello::Hello;
 use bossd::elector::schema::state_file::{Stored, render};
 use bossd::elector::schema::wire;
@@ -114,7 +114,8 @@ fn wires() -> Vec<Vec<u8>> {
         CommandDoc::Undrain { node: node.clone() },
         CommandDoc::Clear { node: node.clone() },
         CommandDoc::Resign { force: false },
-        CommandDoc::Switchover { to: node },
+        CommandDoc::Switchover { to: node.clone() },
+        CommandDoc::Confirm { node },
     ] {
         let order = Order { id: 1, command, uid: 0 };
         inputs.push(tagged(4, postcard::to_stdvec(&order).expect("plain data")));
@@ -122,6 +123,12 @@ fn wires() -> Vec<Vec<u8>> {
     for result in [Ok(Done::default()), Err(Refusal::new(RefusalKind::NotBoss, "none"))] {
         let report = Report::new(1, result);
         inputs.push(tagged(5, postcard::to_stdvec(&report).expect("plain data")));
+    }
+    let preview = include_str!("../../../../control/tests/preview.json");
+    let preview = serde_json::from_str(preview).expect("the golden document");
+    for result in [Ok(preview), Err(Refusal::new(RefusalKind::NoQuorum, "none"))] {
+        let foreseen = Foreseen::new(1, result);
+        inputs.push(tagged(u8::MAX, postcard::to_stdvec(&foreseen).expect("plain data")));
     }
     inputs
 }

@@ -165,10 +165,10 @@ impl Log<'_> {
     fn write(&self, line: &str) {
         tracing::info!(
             target: "hook",
-            hook = self.call.hook.name,
-            event = self.call.event.as_str(),
-            epoch = self.call.facts.epoch,
-            transition = self.call.facts.transition,
+            boss_hook = self.call.hook.name,
+            boss_event = self.call.event.as_str(),
+            boss_epoch = self.call.facts.epoch,
+            boss_transition = self.call.facts.transition,
             "{line}"
         );
     }
