@@ -39,8 +39,8 @@ struct Shared {
 
 impl Site {
     /// So many machines, booted, with the package in the shared directory and not installed.
-    pub fn booted(tree: &Tree, packages: &Packages, size: usize) -> Self {
-        let lan = done(Lan::new(size));
+    pub fn booted(tree: &Tree, packages: &Packages, count: usize) -> Self {
+        let lan = done(Lan::new(count));
         sweep_disks();
         let shared = Shared::make();
         for (from, to) in [(&packages.deb, "boss.deb"), (&packages.newer_deb, "boss-later.deb")] {
@@ -49,8 +49,8 @@ impl Site {
         fs::copy(harness::witness(), shared.path.join("10-witness")).expect("it was built");
         let make =
             |host: usize| Machine::new(tree, NAMES[host], lan.host(host).name(), &shared.path);
-        let machines = (0..size).map(|host| done(make(host))).collect();
-        let mut site = Self { machines, stopped: vec![true; size], _lan: lan, shared };
+        let machines = (0..count).map(|host| done(make(host))).collect();
+        let mut site = Self { machines, stopped: vec![true; count], _lan: lan, shared };
         site.at_once(Machine::boot);
         site
     }
