@@ -204,6 +204,15 @@ fn answers(table: &mut Table) {
     table.answered("Failure::NoSuchMember", "status zeta", status(), 1);
     let line = "wait --for boss --timeout 0s";
     table.answered("Failure::WaitedInVain", line, status(), 75);
+    let not_taken = json!({
+        "node": "beta", "taken": false, "changes": [], "notes": [],
+        "problems": ["/etc/boss/cluster.toml:9:1: unknown key `leese`"],
+    });
+    let not_taken = encode(&Reply::last(json!({ "reload": not_taken })), MAX_REPLY);
+    table.answered("Failure::NotReloaded", "reload --wait", not_taken.expect("short"), 1);
+    let line = "confirm-dead --yes beta gamma";
+    let mut command = table.bossctl(line);
+    table.case("Failure::Usage", line, &mut command, 64);
     let daemon = table.daemon(status());
     let mut command = table.bossctl("status");
     command.stdout(full());
@@ -247,6 +256,11 @@ fn certificates(table: &mut Table) {
     ca("CaError::NothingThere", "ca show empty");
     ca("CaError::NoCertificate", "ca show empty.crt");
     ca("CaError::Read", "ca show nowhere.crt");
+    let mut command = table.bossctl("ca issue gamma");
+    assert!(command.output().expect("it runs").status.success());
+    fs::write(table.path("boss-ca/gamma/node.key"), "nothing").expect("written");
+    let mut command = table.bossctl("ca renew gamma");
+    table.case("CaError::NotRenewed", "ca renew gamma", &mut command, 1);
     fs::write(table.path("boss-ca/ca.key"), "nothing").expect("written");
     let mut command = table.bossctl("ca issue beta");
     table.case("CaError::NotTheAuthority", "ca issue beta", &mut command, 1);

@@ -13,7 +13,7 @@ use control::interface::{Refusal, RefusalKind};
 use control::varlink::{Fault, MAX_REPLY, Reply, encode};
 
 /// Every verb as it is typed at the least, and whether it asks the daemon.
-const VERBS: [(&str, &str, bool); 22] = [
+const VERBS: [(&str, &str, bool); 26] = [
     ("status", "", true),
     ("explain", "", true),
     ("history", "", true),
@@ -27,11 +27,15 @@ const VERBS: [(&str, &str, bool); 22] = [
     ("resign", "", true),
     ("force-resign", "", true),
     ("switchover", "--to beta", true),
+    ("confirm-dead", "--yes beta beta", true),
+    ("apply", "/dev/null", true),
+    ("reload", "--wait", true),
     ("hooks list", "", true),
     ("hooks run", "promote --dry-run", true),
     ("config check", "", false),
     ("ca init", "web", false),
     ("ca issue", "alpha", false),
+    ("ca renew", "alpha", false),
     ("ca show", "nowhere.crt", false),
     ("playground", "--script -n 1", false),
     ("completions", "bash", false),
