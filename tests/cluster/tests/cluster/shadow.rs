@@ -41,12 +41,13 @@ fn shadows_elect_and_show_and_run_nothing_to_the_end() {
     });
     let run = |bed: &Bed, args: &[&str]| {
         let node = bed.node(boss.index);
-        let mut command = node.command(&bossctl());
+        let mut command = Command::new(bossctl());
         command.arg("--socket").arg(node.socket()).args(args).output().expect("it runs")
     };
     let status = run(&bed, &["status"]);
     let text = String::from_utf8_lossy(&status.stdout).into_owned();
-    assert!(text.lines().nth(1).is_some_and(|line| line.starts_with("SHADOW")), "{text}");
+    let error = String::from_utf8_lossy(&status.stderr);
+    assert!(text.lines().nth(1).is_some_and(|line| line.starts_with("SHADOW")), "{text}{error}");
     assert_eq!(status.status.code(), Some(1), "{text}");
     // A job that waits for its turn does not begin.
     assert_eq!(run(&bed, &["wait", "--for", "boss", "--timeout", "200ms"]).status.code(), Some(75));
