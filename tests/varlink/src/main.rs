@@ -42,6 +42,9 @@ struct Parameters {
     for_s: Option<i64>,
     to: Option<String>,
     again: Option<String>,
+    file: Option<String>,
+    text: Option<String>,
+    wait: Option<bool>,
     interface: Option<String>,
 }
 
@@ -64,7 +67,20 @@ async fn carry_out(job: &Job) -> zlink::Result<Value> {
         return stream(&mut connection, job).await;
     }
     let wanted: Parameters = serde_json::from_value(job.parameters.clone())?;
-    let Parameters { node, event, order, reason, force, for_s, to, again, interface } = wanted;
+    let Parameters {
+        node,
+        event,
+        order,
+        reason,
+        force,
+        for_s,
+        to,
+        again,
+        file,
+        text,
+        wait,
+        interface,
+    } = wanted;
     let given = |text: Option<String>| text.expect("the test gives what the method needs");
     let (node_or_none, reason) = (node.as_deref(), reason.as_deref());
     match job.method.as_str() {
@@ -97,6 +113,9 @@ async fn carry_out(job: &Job) -> zlink::Result<Value> {
         "io.boss.Cluster.Clear" => told(connection.clear(node_or_none).await?),
         "io.boss.Cluster.Resign" => told(connection.resign(force).await?),
         "io.boss.Cluster.Switchover" => told(connection.switchover(&given(to)).await?),
+        "io.boss.Cluster.Compare" => told(connection.compare(&given(file), &given(text)).await?),
+        "io.boss.Cluster.Apply" => told(connection.apply(&given(file), &given(text)).await?),
+        "io.boss.Cluster.Reload" => told(connection.reload(wait).await?),
         "io.boss.Cluster.ConfirmDead" => {
             told(connection.confirm_dead(&given(node), &given(again)).await?)
         }

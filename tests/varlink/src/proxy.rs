@@ -1,6 +1,8 @@
 //! `io.boss.Cluster` as zlink sees it: its methods with their types, and its errors.
 
-use control::interface::{Done, ExplainReply, HistoryReply, HooksReply, PlanReply, StatusReply};
+use control::interface::{
+    CompareReply, Done, ExplainReply, HistoryReply, HooksReply, PlanReply, ReloadReply, StatusReply,
+};
 use control::preview::{OrderKind, PreviewReply};
 use serde_json::{Value, json};
 
@@ -37,6 +39,16 @@ pub(crate) trait ClusterProxy {
     async fn clear(&mut self, node: Option<&str>) -> zlink::Result<Result<Done, ClusterError>>;
     async fn resign(&mut self, force: Option<bool>) -> zlink::Result<Result<Done, ClusterError>>;
     async fn switchover(&mut self, to: &str) -> zlink::Result<Result<Done, ClusterError>>;
+    async fn compare(
+        &mut self,
+        file: &str,
+        text: &str,
+    ) -> zlink::Result<Result<CompareReply, ClusterError>>;
+    async fn apply(&mut self, file: &str, text: &str) -> zlink::Result<Result<Done, ClusterError>>;
+    async fn reload(
+        &mut self,
+        wait: Option<bool>,
+    ) -> zlink::Result<Result<ReloadReply, ClusterError>>;
     async fn confirm_dead(
         &mut self,
         node: &str,

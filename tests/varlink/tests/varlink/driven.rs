@@ -93,6 +93,7 @@ pub(crate) fn methods(client: &Client) {
     let other = (boss.index + 1) % 3;
     reads(&mut drive, &boss, other);
     changes(&mut drive, other);
+    files(&mut drive, other);
     handovers(&mut drive);
     confirmation(&mut drive);
     let of_cluster: BTreeSet<_> =
@@ -152,6 +153,27 @@ fn changes(drive: &mut Drive<'_>, other: usize) {
     assert_eq!(done["text"], "the cluster is no longer paused");
     let done = drive.reply(other, "Clear", json!({ "node": node }));
     assert_eq!(done["text"], format!("{node} was not held off"));
+}
+
+/// The cluster gets another priority, and the node's own file says the same when it is read anew.
+fn files(drive: &mut Drive<'_>, other: usize) {
+    let path = drive.bed.node(other).config();
+    let text = fs::read_to_string(&path).expect("its file");
+    let text = text.replacen("priority = 100", "priority = 90", 1);
+    let file = json!({ "file": "new.toml", "text": text });
+    let compared = drive.reply(other, "Compare", file.clone());
+    let differences = &compared["comparison"]["differences"];
+    assert_eq!(differences[0]["key"], "member.alpha.priority", "{compared}");
+    assert_eq!(differences.as_array().map(Vec::len), Some(1), "{compared}");
+    let done = drive.reply(other, "Apply", file.clone());
+    assert!(done["text"].as_str().is_some_and(|text| text.contains("of the file")), "{done}");
+    until("the applied file is the cluster's", || {
+        let compared = drive.reply(other, "Compare", file.clone());
+        (compared["comparison"]["differences"] == json!([])).then_some(())
+    });
+    fs::write(&path, text).expect("written");
+    let reloaded = drive.reply(other, "Reload", json!({ "wait": true }));
+    assert_eq!(reloaded["reload"]["taken"], true, "{reloaded}");
 }
 
 fn handovers(drive: &mut Drive<'_>) {
