@@ -97,6 +97,20 @@ fn an_item_that_is_not_documented_is_found() {
 }
 
 #[test]
+fn no_name_is_given_twice() {
+    for name in [INTERFACE, SERVICE] {
+        let interface = read(name);
+        let methods = interface.methods().map(|method| method.name().to_string());
+        let types = interface.custom_types().map(|kind| kind.name().to_string());
+        let errors = interface.errors().map(|error| error.name().to_string());
+        let mut seen = BTreeSet::new();
+        for name in methods.chain(types).chain(errors) {
+            assert!(seen.insert(name.clone()), "{name} is the name of two members");
+        }
+    }
+}
+
+#[test]
 fn the_description_has_what_the_programs_name() {
     let named = [
         control::interface::GET_STATUS,
@@ -113,6 +127,9 @@ fn the_description_has_what_the_programs_name() {
         control::interface::RESIGN,
         control::interface::SWITCHOVER,
         control::interface::CONFIRM_DEAD,
+        control::interface::COMPARE,
+        control::interface::APPLY,
+        control::interface::RELOAD,
     ];
     let missing: Vec<_> = named.iter().filter(|name| !methods().contains(**name)).collect();
     assert!(missing.is_empty(), "{missing:?}");
