@@ -45,6 +45,7 @@ pub(crate) struct Judge {
     counts: bool,
     permit: Option<Out>,
     last_epoch: Epoch,
+    /// Until when each heartbeat asks for a promise, counted from when it was sent.
     sent: BTreeMap<(Term, u64), Moment>,
     acked: BTreeMap<NodeId, Moment>,
     accepted: BTreeSet<(NodeId, Version)>,
@@ -207,10 +208,10 @@ impl Judge {
                 let free = self.asked.get(&(to.clone(), *vote)).copied();
                 assert_eq!(free, Some(true), "9.9: votes for {to} in {vote} within a promise");
             }
-            Message::Heartbeat { seq, .. } => {
+            Message::Heartbeat { seq, promise, .. } => {
                 let mine = disk.term > term || disk.voted_for.as_ref() == Some(&self.me);
                 assert!(mine, "9.16: leads {term} without its own vote on disk");
-                self.sent.entry((term, *seq)).or_insert(now);
+                self.sent.entry((term, *seq)).or_insert(now.plus(*promise));
             }
             Message::HeartbeatReply { seq: Some(seq), version, .. } => {
                 assert!(*version <= disk.state.version, "9.16: has a state that is not on disk");
@@ -328,13 +329,15 @@ impl Judge {
         assert!(most + 1 >= members.quorum(), "9.6: epoch {epoch}, {most} others have the claim");
     }
 
-    /// L1: a majority acknowledged heartbeats that were sent late enough, on each clock.
+    /// L1: a majority acknowledged heartbeats whose promises, from when they were sent, last at least as
+    /// long, on each clock. The lease that goes with a promise is a little shorter; which one that
+    /// was is not known here, for an operator may have changed the timing since.
     fn is_earned(&self, until: Moment, seen: &Snapshot) {
-        let (members, lease) = (&seen.state.members, seen.state.timing.lease);
+        let members = &seen.state.members;
         for clock in [|m: &Moment| m.boot, |m: &Moment| m.raw] {
             let others = members.voting().filter(|voter| **voter != self.me);
             let others = others.filter_map(|voter| self.acked.get(voter));
-            let enough = others.filter(|sent| clock(&sent.plus(lease)) >= clock(&until)).count();
+            let enough = others.filter(|promised| clock(promised) >= clock(&until)).count();
             assert!(enough + 1 >= members.quorum(), "L1: a lease until {until:?} that nobody gave");
         }
     }
