@@ -46,7 +46,7 @@ fn make(suite: &str, path: &Path) -> Result<(), String> {
     }
     let at = begun.display().to_string();
     let include = format!("--include={}", PACKAGES.join(","));
-    run("debootstrap", &["--variant=minbase", &include, suite, &at, MIRROR])?;
+    run("debootstrap", &["--variant=minbase", &include, suite, &at])?;
     // Each machine has its own, as if it had been installed by itself.
     fs::write(begun.join("etc/machine-id"), "").map_err(io)?;
     fs::remove_file(begun.join("etc/hostname")).map_err(io)?;
@@ -75,4 +75,3 @@ const PACKAGES: [&str; 3] = ["systemd-sysv", "iproute2", "procps"];
 /// Nothing that reaches out of the machine, or does something at some time of the day.
 const UNWANTED: [&str; 4] =
     ["apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "fstrim.timer"];
-const MIRROR: &str = "http://deb.debian.org/debian";
