@@ -336,7 +336,6 @@ impl Node {
         version: Version,
         facts: Facts,
     ) {
-        let again = self.hard.state.timing.lease;
         let current = self.durable.state.version;
         let lease = self.hard.state.timing.lease;
         let early = self.sabotage.is(Mutant::L1ReliesEarly);
@@ -366,7 +365,7 @@ impl Node {
             let until = beat.sent.plus(if early { lease } else { beat.lease });
             progress.bears = Some(progress.bears.map_or(until, |bears| bears.latest(until)));
         }
-        let quiet = progress.published.is_none_or(|at| at.plus(again).over_when_both(now));
+        let quiet = progress.published.is_none_or(|at| at.plus(lease).over_when_both(now));
         if version < current && quiet {
             progress.published = Some(now);
             let state = self.hard.state.clone();
