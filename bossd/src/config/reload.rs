@@ -11,13 +11,14 @@ use super::{
 };
 
 /// The keys that need a restart, each with the reason.
-pub const NEED_RESTART: [(&str, &str); 6] = [
+pub const NEED_RESTART: [(&str, &str); 7] = [
     ("node.name", "who this server is is settled at the start"),
     ("node.listen", "the port is bound at the start"),
     ("node.user", "the elector runs as this user since the start"),
     ("node.state-directory", "the state is locked and in use"),
     ("node.run-directory", "the lock and the record of what acts are in use"),
     ("control.socket", "the socket is bound at the start"),
+    ("hooks.runner", "how hooks are started is settled at the start"),
 ];
 
 /// A key whose value differs between two configurations, as an operator would write both.
@@ -42,8 +43,14 @@ impl Config {
             socket: self.control.socket.clone(),
             operators: new.control.operators.clone(),
         };
-        let config =
-            Self { cluster: self.cluster.clone(), node: self.node.clone(), control, ..new.clone() };
+        let hooks = HooksConfig { runner: self.hooks.runner, ..new.hooks.clone() };
+        let config = Self {
+            cluster: self.cluster.clone(),
+            node: self.node.clone(),
+            control,
+            hooks,
+            ..new.clone()
+        };
         (config, differences(&values(self), &values(new)))
     }
 }
@@ -84,6 +91,8 @@ fn values(config: &Config) -> Values {
         }
     };
     let runner = match runner {
+        Runner::Auto => "auto",
+        Runner::Systemd => "systemd",
         Runner::Direct => "direct",
     };
     BTreeMap::from([
