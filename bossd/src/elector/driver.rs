@@ -3,6 +3,7 @@
 //! for a disk, a hook, an operator or a peer.
 
 mod expiry;
+mod fence;
 mod known_boss;
 mod messages;
 mod orphaned;
@@ -26,6 +27,7 @@ use super::peer::{PeerEvent, Peers};
 use super::picture::{Background, Picture};
 use super::schema::wire;
 use super::state_dir::{Storage, StorageEvent};
+use fence::Fences;
 use known_boss::KnownBoss;
 use reload::{Looked, Reloading};
 
@@ -82,6 +84,7 @@ pub struct Driver {
     /// What the service manager was told last, and when.
     one_line: (String, Moment),
     known_boss: KnownBoss,
+    fences: Fences,
     unborn: bool,
     executor_gone: bool,
     end: Option<u8>,
@@ -140,6 +143,7 @@ impl Driver {
             pictured: None,
             one_line: (String::new(), Moment::default()),
             known_boss: KnownBoss::default(),
+            fences: Fences::default(),
             unborn,
             executor_gone: false,
             end: None,
@@ -277,6 +281,7 @@ impl Driver {
             ToElector::Alarm(text) => self.background.set_alarm(text),
             ToElector::Reload(anew) => self.handle_anew(*anew),
             ToElector::Reloaded { asks, outcome } => self.handle_reloaded(&asks, &outcome),
+            ToElector::Fenced { run, outcome } => self.handle_fenced(run, outcome),
             ToElector::TlsTrouble(why) => self.background.set_tls_trouble(why),
             ToElector::Leave => {
                 info!("leaving");
@@ -424,6 +429,7 @@ impl Driver {
         self.tell_drains_and_pauses(&snapshot.state);
         self.end_what_is_over(&snapshot);
         self.tell_known_boss(now, &snapshot);
+        self.fence_the_lost(now, &snapshot);
         let picture = self.background.paint(now, snapshot, &self.peers.links());
         self.tell_service_manager(now, one_line(&picture.status));
         self.pictures.send_replace(Arc::new(picture));

@@ -18,6 +18,7 @@ use tracing::{error, warn};
 use reload::{Read, Reloads};
 use stop::Stopping;
 
+use super::fence::{Fenced, Fences};
 use super::marker::MarkerFile;
 use super::readiness::Readiness;
 use super::state_json::{KnownBoss, StateJson};
@@ -43,6 +44,7 @@ pub struct Daemon {
     /// that hangs in the kernel must not keep a hook's failure from being seen.
     reaping: Option<oneshot::Receiver<Option<u8>>>,
     restarts: Restarts,
+    fences: Fences,
     /// When the next elector starts.
     restart_at: Option<Moment>,
     stopping: Stopping,
@@ -73,6 +75,7 @@ enum Event {
     Outcome(Outcome),
     Reaped(Option<u8>),
     Read(Read),
+    Fenced(Fenced),
     Signal(Signal),
     Time,
 }
@@ -100,6 +103,7 @@ impl Daemon {
         let state_json = StateJson::start(&environment.config)?;
         let machine = Rc::new(RefCell::new(machine));
         let (sender, outcomes) = mpsc::unbounded_channel();
+        let fences = Fences::new(environment.spared.clone());
         let transitions = Transitions::new(&environment, machine.clone(), sender);
         Ok(Self {
             environment,
@@ -110,6 +114,7 @@ impl Daemon {
             elector: None,
             reaping: None,
             restarts: Restarts::default(),
+            fences,
             restart_at: None,
             stopping: Stopping::No,
             serving: false,
@@ -164,6 +169,7 @@ impl Daemon {
                 Some(signal) = signals.recv() => Event::Signal(signal),
                 _ = self.alarm.fired() => Event::Time,
                 read = self.reloads.read() => Event::Read(read),
+                Some(fenced) = self.fences.next() => Event::Fenced(fenced),
                 message = next_message(&mut self.elector) => Event::Elector(message),
             };
             self.handle(event);
@@ -179,6 +185,7 @@ impl Daemon {
             Event::Outcome(outcome) => self.handle_outcome(now, outcome),
             Event::Reaped(status) => self.handle_reaped(status),
             Event::Read(read) => self.handle_read(read),
+            Event::Fenced(Fenced { run, outcome }) => self.tell(ToElector::Fenced { run, outcome }),
             Event::Signal(Signal::Terminate) => self.handle_terminate(now),
             Event::Signal(Signal::Child) => self.transitions.reap(),
             Event::Signal(Signal::Hangup) => self.reloads.ask(None),
@@ -259,6 +266,7 @@ impl Daemon {
                     until: until.into(),
                 });
             }
+            ToExecutor::Fence(order) => self.fences.start(&self.environment.config, order),
             ToExecutor::Reload { ask } => self.reloads.ask(Some(ask)),
             ToExecutor::Taken(taken) => self.handle_taken(taken),
             // The channel's end follows; it is expected.
