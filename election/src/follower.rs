@@ -63,6 +63,9 @@ impl Node {
         (phase, epoch): (Phase, Option<Epoch>),
     ) {
         let accepted = self.accept_leader(now, env, promise);
+        if let Some(epoch) = epoch.filter(|_| accepted && phase.has_permit()) {
+            self.disbelieve(env, epoch);
+        }
         match (phase, epoch) {
             (Phase::Boss, Some(epoch)) if accepted => {
                 self.campaign.votes = 0;

@@ -84,6 +84,9 @@ pub(crate) struct Progress {
     pub facts: Facts,
     /// When it last answered a heartbeat: only that carries its facts.
     pub heard: Option<Moment>,
+    /// V5, V7: it promises nothing, and the term was raised for it. Until it promises again, another
+    /// higher term would change nothing.
+    pub unpromised: bool,
     pub published: Option<Moment>,
 }
 
@@ -284,7 +287,7 @@ impl Node {
         {
             // The claim was written, no permit was sent: nothing of it will become active.
             let epoch = self.runner.idle.max(held.epoch);
-            self.own_word = Some(ReleasedWord { epoch, term });
+            self.own_word = Some(ReleasedWord { epoch, term, vouched: false });
         }
         self.fence(reason);
         self.announce_released(None);
@@ -294,7 +297,8 @@ impl Node {
     pub(crate) fn abdicate(&mut self, reason: Reason) {
         let Standing::Leader(leader) = &self.standing else { return };
         let claimed = self.own_claim().map(|held| held.epoch).unwrap_or_default();
-        let word = ReleasedWord { epoch: self.runner.idle.max(claimed), term: leader.term };
+        let epoch = self.runner.idle.max(claimed);
+        let word = ReleasedWord { epoch, term: leader.term, vouched: false };
         self.own_word = Some(word);
         self.own_lease = None;
         let announced = self.own_claim().is_some();
@@ -341,6 +345,17 @@ impl Node {
         let early = self.sabotage.is(Mutant::L1ReliesEarly);
         let votes = self.hard.state.members.has_vote(from);
         let Standing::Leader(leader) = &mut self.standing else { return };
+        if term == leader.term && votes && !leader.released {
+            let progress = leader.progress.entry(from.clone()).or_default();
+            let first = seq.is_none() && !progress.unpromised;
+            progress.unpromised = seq.is_none();
+            if first && !self.sabotage.is(Mutant::R1IgnoresUnpromised) {
+                // It was told that this node is off (V7): for all of this term, and for no later one.
+                leader.higher_term = leader.higher_term.max(Some(term.next()));
+                self.note(Note::Unpromised { by: from.clone(), term });
+                return;
+            }
+        }
         let any = self.sabotage.is(Mutant::L1CountsOtherTerms);
         let (Some(seq), true) = (seq, any || term == leader.term) else { return };
         let mut beat = leader.sent.iter().find(|beat| beat.seq == seq).cloned();

@@ -253,7 +253,8 @@ pub fn change(draw: &mut Draw<'_>, state: &mut ClusterState, near: &Near) {
             6 => state.stay = draw.flag(),
             7 => state.timing = timing(draw),
             8 => {
-                let cause = draw.pick(&[Cause::Elected, Cause::Handover, Cause::Renewed]);
+                let cause =
+                    draw.pick(&[Cause::Elected, Cause::Handover, Cause::Renewed, Cause::Confirmed]);
                 let epoch = Epoch(draw.near(near.epoch.0));
                 if state.history.len() < HISTORY {
                     state.history.push(HistoryEntry { epoch, node: name_of(member), cause });
