@@ -167,6 +167,8 @@ kinds! {
     UNITS_ENDED = "cd541ea2a665440a8c1c3e65e4517b50";
     /// The escalation reboots this host.
     REBOOTS = "b2329f5c50064ed1b605ad561bfb368c";
+    /// The boss hands over before this host sleeps.
+    SLEEPS = "0169f24c91924c25939d5cc8679ec243";
     /// The fence command vouches that a lost peer is off.
     FENCED = "d49718ef63914c7ea83dc9fd9b62af9b";
     /// It does not, or its word does not count.

@@ -9,6 +9,7 @@ mod messages;
 mod orphaned;
 mod reload;
 mod settings;
+mod sleep;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -30,6 +31,7 @@ use super::state_dir::{Storage, StorageEvent};
 use fence::Fences;
 use known_boss::KnownBoss;
 use reload::{Looked, Reloading};
+use sleep::GoingToSleep;
 
 use crate::clock::{self, Alarm};
 use crate::ipc::{self, HookFacts, ToElector, ToExecutor, transition_id};
@@ -85,6 +87,7 @@ pub struct Driver {
     one_line: (String, Moment),
     known_boss: KnownBoss,
     fences: Fences,
+    going_to_sleep: GoingToSleep,
     unborn: bool,
     executor_gone: bool,
     end: Option<u8>,
@@ -144,6 +147,7 @@ impl Driver {
             one_line: (String::new(), Moment::default()),
             known_boss: KnownBoss::default(),
             fences: Fences::default(),
+            going_to_sleep: GoingToSleep::default(),
             unborn,
             executor_gone: false,
             end: None,
@@ -281,6 +285,7 @@ impl Driver {
             ToElector::Alarm(text) => self.background.set_alarm(text),
             ToElector::Reload(anew) => self.handle_anew(*anew),
             ToElector::Reloaded { asks, outcome } => self.handle_reloaded(&asks, &outcome),
+            ToElector::Sleep => self.handle_sleep(),
             ToElector::Fenced { run, outcome } => self.handle_fenced(run, outcome),
             ToElector::TlsTrouble(why) => self.background.set_tls_trouble(why),
             ToElector::Leave => {
@@ -430,6 +435,7 @@ impl Driver {
         self.end_what_is_over(&snapshot);
         self.tell_known_boss(now, &snapshot);
         self.fence_the_lost(now, &snapshot);
+        self.end_sleeps_wait(now, &snapshot);
         let picture = self.background.paint(now, snapshot, &self.peers.links());
         self.tell_service_manager(now, one_line(&picture.status));
         self.pictures.send_replace(Arc::new(picture));

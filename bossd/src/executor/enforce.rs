@@ -21,6 +21,7 @@ use stop::Stopping;
 use super::fence::{Fenced, Fences};
 use super::marker::MarkerFile;
 use super::readiness::Readiness;
+use super::sleep::{Said, Sleep};
 use super::state_json::{KnownBoss, StateJson};
 use super::supervise::{Elector, Restart, Restarts};
 use super::tls_files::{TlsWatch, Trouble};
@@ -45,6 +46,7 @@ pub struct Daemon {
     reaping: Option<oneshot::Receiver<Option<u8>>>,
     restarts: Restarts,
     fences: Fences,
+    sleep: Sleep,
     /// When the next elector starts.
     restart_at: Option<Moment>,
     stopping: Stopping,
@@ -76,6 +78,7 @@ enum Event {
     Reaped(Option<u8>),
     Read(Read),
     Fenced(Fenced),
+    Sleep(Said),
     Signal(Signal),
     Time,
 }
@@ -104,6 +107,8 @@ impl Daemon {
         let machine = Rc::new(RefCell::new(machine));
         let (sender, outcomes) = mpsc::unbounded_channel();
         let fences = Fences::new(environment.spared.clone());
+        let watches = !environment.is_clean_up && !environment.config.node.shadow;
+        let sleep = if watches { Sleep::watched() } else { Sleep::unwatched() };
         let transitions = Transitions::new(&environment, machine.clone(), sender);
         Ok(Self {
             environment,
@@ -115,6 +120,7 @@ impl Daemon {
             reaping: None,
             restarts: Restarts::default(),
             fences,
+            sleep,
             restart_at: None,
             stopping: Stopping::No,
             serving: false,
@@ -151,6 +157,8 @@ impl Daemon {
             self.end_if_due();
             self.start_elector_if_due();
             self.go_on_with_reload(clock::now());
+            let is_idle = self.machine.borrow().is_idle();
+            self.sleep.go_on_if_due(is_idle, self.elector.is_some());
             if let Stopping::Done { status } = self.stopping {
                 self.end_state_json();
                 return status;
@@ -170,6 +178,7 @@ impl Daemon {
                 _ = self.alarm.fired() => Event::Time,
                 read = self.reloads.read() => Event::Read(read),
                 Some(fenced) = self.fences.next() => Event::Fenced(fenced),
+                said = self.sleep.next() => Event::Sleep(said),
                 message = next_message(&mut self.elector) => Event::Elector(message),
             };
             self.handle(event);
@@ -185,6 +194,7 @@ impl Daemon {
             Event::Outcome(outcome) => self.handle_outcome(now, outcome),
             Event::Reaped(status) => self.handle_reaped(status),
             Event::Read(read) => self.handle_read(read),
+            Event::Sleep(said) => self.handle_sleep(said),
             Event::Fenced(Fenced { run, outcome }) => self.tell(ToElector::Fenced { run, outcome }),
             Event::Signal(Signal::Terminate) => self.handle_terminate(now),
             Event::Signal(Signal::Child) => self.transitions.reap(),
@@ -266,6 +276,7 @@ impl Daemon {
                     until: until.into(),
                 });
             }
+            ToExecutor::MaySleep => self.sleep.handed_over(),
             ToExecutor::Fence(order) => self.fences.start(&self.environment.config, order),
             ToExecutor::Reload { ask } => self.reloads.ask(Some(ask)),
             ToExecutor::Taken(taken) => self.handle_taken(taken),
@@ -338,6 +349,17 @@ impl Daemon {
                 }
             }
             Some(Outcome::Notified) | None => {}
+        }
+    }
+
+    fn handle_sleep(&mut self, said: Said) {
+        match said {
+            Said::Sleeps if self.elector.is_some() => {
+                self.sleep.wait();
+                self.tell(ToElector::Sleep);
+            }
+            Said::Sleeps => self.sleep.wait(),
+            Said::Woke => self.sleep.woke(),
         }
     }
 

@@ -15,6 +15,7 @@ pub mod marker;
 mod readiness;
 mod reload;
 mod remembered;
+mod sleep;
 mod state_json;
 pub mod supervise;
 mod tls_files;

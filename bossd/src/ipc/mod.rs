@@ -55,6 +55,8 @@ pub enum ToElector {
     },
     /// Why the certificates as they lie on the disk now could not be used; None when they could.
     TlsTrouble(Option<String>),
+    /// This host is about to sleep: hand over, and say when nothing more is to be done.
+    Sleep,
     /// What came of a [`ToExecutor::Fence`].
     Fenced {
         /// Its number.
@@ -176,6 +178,8 @@ pub enum ToExecutor {
     Taken(Result<Taken, Vec<String>>),
     /// A member is lost: have the fence command make sure that its host is off.
     Fence(FenceOrder),
+    /// The answer to [`ToElector::Sleep`].
+    MaySleep,
 }
 
 /// For whom the fence command is run.

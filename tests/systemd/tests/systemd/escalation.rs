@@ -28,7 +28,8 @@ fn loses_its_elector(site: &Site, host: usize) {
 }
 
 #[test]
-fn a_service_that_does_not_stop_is_killed_within_the_fence_window_and_the_next_boss_does_not_wait() {
+fn a_service_that_does_not_stop_is_killed_within_the_fence_window_and_the_next_boss_does_not_wait()
+{
     let Some((tree, packages)) = possible() else { return };
     let mut site = Site::configured(&tree, &packages);
     // It ignores TERM, and so does what it has started; systemd would wait for half a minute.
