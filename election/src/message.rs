@@ -174,11 +174,13 @@ pub struct Facts {
     pub cut_off: bool,
     /// X4: its executor knows this epoch, which no term of the cluster has reached.
     pub epoch: Option<Epoch>,
+    /// V5, V7: it takes this life of the leader for released in its term, and promises it nothing.
+    pub released: bool,
 }
 
 impl Default for Facts {
     fn default() -> Self {
-        Self { ready: true, disk_ok: true, cut_off: false, epoch: None }
+        Self { ready: true, disk_ok: true, cut_off: false, epoch: None, released: false }
     }
 }
 
