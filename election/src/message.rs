@@ -164,6 +164,7 @@ pub enum VoteKind {
 }
 
 /// What a leader should know of a voter.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Facts {
     /// Its hooks are in order and it is not about to leave: it could be promoted.
