@@ -87,6 +87,7 @@ struct Heartbeat {
     epoch: Option<u64>,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Serialize, Deserialize)]
 struct HeartbeatReply {
     seq: Option<u64>,
