@@ -266,7 +266,7 @@ impl Refresh {
 
 impl Progress {
     fn shift(&mut self, passed: Passed) {
-        let Self { bears, accepted: _, facts: _, heard, published, unpromised: _ } = self;
+        let Self { bears, accepted: _, facts: _, heard, published } = self;
         maybe_earlier(bears, passed);
         maybe_earlier(heard, passed);
         maybe_earlier(published, passed);

@@ -84,9 +84,6 @@ pub(crate) struct Progress {
     pub facts: Facts,
     /// When it last answered a heartbeat: only that carries its facts.
     pub heard: Option<Moment>,
-    /// V5, V7: it promises nothing, and the term was raised for it. Until it promises again, another
-    /// higher term would change nothing.
-    pub unpromised: bool,
     pub published: Option<Moment>,
 }
 
@@ -345,16 +342,8 @@ impl Node {
         let early = self.sabotage.is(Mutant::L1ReliesEarly);
         let votes = self.hard.state.members.has_vote(from);
         let Standing::Leader(leader) = &mut self.standing else { return };
-        if term == leader.term && votes && !leader.released {
-            let progress = leader.progress.entry(from.clone()).or_default();
-            let first = seq.is_none() && !progress.unpromised;
-            progress.unpromised = seq.is_none();
-            if first && !self.sabotage.is(Mutant::R1IgnoresUnpromised) {
-                // It was told that this node is off (V7): for all of this term, and for no later one.
-                leader.higher_term = leader.higher_term.max(Some(term.next()));
-                self.note(Note::Unpromised { by: from.clone(), term });
-                return;
-            }
+        if facts.released && term == leader.term && votes && !leader.released {
+            return self.leave_unpromised_term(from);
         }
         let any = self.sabotage.is(Mutant::L1CountsOtherTerms);
         let (Some(seq), true) = (seq, any || term == leader.term) else { return };
@@ -385,6 +374,17 @@ impl Node {
             progress.published = Some(now);
             let state = self.hard.state.clone();
             self.send(from.clone(), Message::Publish { state });
+        }
+    }
+
+    /// R1: a voter was told that this node is off (V7), and promises it nothing in this term for ever;
+    /// in the next it will.
+    fn leave_unpromised_term(&mut self, by: &NodeId) {
+        let Standing::Leader(leader) = &mut self.standing else { return };
+        let (term, next) = (leader.term, Some(leader.term.next()));
+        if leader.higher_term < next && !self.sabotage.is(Mutant::R1IgnoresUnpromised) {
+            leader.higher_term = next;
+            self.note(Note::Unpromised { by: by.clone(), term });
         }
     }
 

@@ -69,16 +69,18 @@ impl Near {
                 let promise = span(draw, heartbeat);
                 Message::Heartbeat { seq, version, promise, phase: phase(draw), epoch }
             }
-            1 => Message::HeartbeatReply {
-                seq: (!draw.rarely(4)).then(|| draw.near(self.seq)),
-                version: self.version(draw),
-                facts: Facts {
+            1 => {
+                let seq = (!draw.rarely(4)).then(|| draw.near(self.seq));
+                let version = self.version(draw);
+                let facts = Facts {
                     ready: !draw.rarely(4),
                     disk_ok: !draw.rarely(8),
                     cut_off: draw.rarely(8),
                     epoch: draw.rarely(8).then(|| Epoch(draw.near(term.0))),
-                },
-            },
+                    released: seq.is_none() && draw.flag(),
+                };
+                Message::HeartbeatReply { seq, version, facts }
+            }
             2 => Message::PreVote {
                 proposed: Term(draw.near(term.0)),
                 version: self.version(draw),
