@@ -278,6 +278,7 @@ impl Driver {
             ToElector::Reload(anew) => self.handle_anew(*anew),
             ToElector::Reloaded { asks, outcome } => self.handle_reloaded(&asks, &outcome),
             ToElector::TlsTrouble(why) => self.background.set_tls_trouble(why),
+            ToElector::UnitTrouble(why) => self.background.set_unit_trouble(why),
             ToElector::Leave => {
                 info!("leaving");
                 let _ = self.node.handle_command(clock::now(), 0, Command::Leave);

@@ -55,6 +55,8 @@ pub enum ToElector {
     },
     /// Why the certificates as they lie on the disk now could not be used; None when they could.
     TlsTrouble(Option<String>),
+    /// What is wrong with the units that follow the boss; None when nothing is.
+    UnitTrouble(Option<String>),
 }
 
 /// The files of a reload.

@@ -70,6 +70,17 @@ impl Machine {
         Ok(machine)
     }
 
+    /// The same without a network: a disk to install something on, which is never booted.
+    pub fn disk(tree: &Tree, name: &str) -> Result<Self, String> {
+        sweep_disks();
+        Self::new(tree, name, "none", &hosts())
+    }
+
+    /// Its disk as this process reaches it, whether it runs or not.
+    pub fn root(&self) -> PathBuf {
+        self.disk.join("root")
+    }
+
     /// Its host name.
     pub fn name(&self) -> &str {
         &self.name
@@ -83,6 +94,18 @@ impl Machine {
     /// A path of the running host as this process reaches it.
     pub fn path(&self, path: &str) -> PathBuf {
         PathBuf::from(format!("/proc/{}/root{path}", self.leader()))
+    }
+
+    /// What we call the process that the machine calls `pid`.
+    pub fn outside(&self, pid: &str) -> String {
+        let inside = |outside: &Pid| {
+            let status = fs::read_to_string(format!("/proc/{outside}/status")).unwrap_or_default();
+            let ids = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
+            ids.and_then(|ids| ids.split_whitespace().next_back()).map(str::to_owned)
+        };
+        let found =
+            processes(&self.space).into_iter().find(|it| inside(it).as_deref() == Some(pid));
+        found.unwrap_or_else(|| panic!("{}: there is no process {pid}", self.name)).to_string()
     }
 
     fn leader(&self) -> Pid {

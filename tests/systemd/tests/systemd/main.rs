@@ -3,8 +3,14 @@
 
 mod deaths;
 mod installation;
+mod instances;
 mod operation;
+mod packages;
+mod phases;
+mod services;
+mod starts;
 mod upgrades;
+mod varlink;
 
 use std::sync::OnceLock;
 
