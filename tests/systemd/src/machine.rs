@@ -187,7 +187,9 @@ impl Machine {
 
     /// Runs a shell's line to its end.
     pub fn run(&self, line: &str) -> Output {
-        let output = Command::new("nsenter")
+        // What hangs on a machine must not hang the tests.
+        let output = Command::new("timeout")
+            .args(["--kill-after=5", COMMAND_LIMIT, "nsenter"])
             .args(["--target", &self.leader().to_string(), "--all", "--wd"])
             .args(["sh", "-c", line])
             .env_clear()
@@ -196,7 +198,7 @@ impl Machine {
             .env("SYSTEMD_PAGER", "")
             .stdin(Stdio::null())
             .output()
-            .expect("nsenter can be run");
+            .expect("timeout and nsenter can be run");
         let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
         text.push_str(&String::from_utf8_lossy(&output.stderr));
         Output { success: output.status.success(), text }
@@ -282,6 +284,8 @@ pub(crate) fn is_left(name: &str) -> bool {
     pid.is_some_and(|pid| !Path::new("/proc").join(pid.to_string()).exists())
 }
 
+/// Seconds; nothing takes a quarter of it.
+const COMMAND_LIMIT: &str = "60";
 /// As the names of `network` begin, whose sweep removes mounts of such names.
 pub(crate) const PREFIX: &str = "boss-net-";
 /// Where all machines of a test see the same directory.

@@ -94,9 +94,10 @@ impl TargetWatch {
         if found == self.known {
             return None;
         }
-        match &found {
-            Some(why) => warn!("{why}"),
-            None => info!("the units that follow the boss are in order again"),
+        if let Some(why) = &found {
+            warn!("{why}");
+        } else {
+            info!("the units that follow the boss are in order again");
         }
         self.known.clone_from(&found);
         Some(Found(found))

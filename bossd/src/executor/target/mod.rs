@@ -39,15 +39,14 @@ impl Target {
             return None;
         }
         let record = config.node.record_directory().join(FILE);
-        let name = match of_unit() {
-            Some(name) => {
-                if let Err(error) = keep(&record, &name) {
-                    let path = record.display();
-                    warn!("{path}: {error}: a clean-up by hand would not let go of {name}");
-                }
-                name
+        let name = if let Some(name) = of_unit() {
+            if let Err(error) = keep(&record, &name) {
+                let path = record.display();
+                warn!("{path}: {error}: a clean-up by hand would not let go of {name}");
             }
-            None => fs::read_to_string(&record).ok().filter(|name| is_target(name))?,
+            name
+        } else {
+            fs::read_to_string(&record).ok().filter(|name| is_target(name))?
         };
         let program = std::env::current_exe().ok()?;
         Some(Self { name, program, members: RefCell::new(None) })

@@ -101,8 +101,11 @@ fn dies(site: &mut Site, process: Process, cause: Cause, phase: Phase, memory: O
     match (cause, memory) {
         (Signal(signal), _) => drop(machine.done(&format!("kill -{signal} {pid}; {release}"))),
         (OutOfMemory, Some(memory)) => {
-            memory.exhaust(machine, &pid);
-            machine.done(&release);
+            memory.exhaust(machine, &pid, || {
+                for event in ["promote", "demote"] {
+                    drop(std::fs::remove_file(machine.path(&format!("{HELD}-{event}"))));
+                }
+            });
         }
         (OutOfMemory, None) => panic!("{what}: no memory to limit"),
     }
