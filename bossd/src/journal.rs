@@ -52,6 +52,8 @@ fn kind(note: &Note) -> Option<&'static str> {
         | Note::Promoting { .. }
         | Note::Idle { .. }
         | Note::PromiseEnded { .. }
+        | Note::Unpromised { .. }
+        | Note::Disbelieved { .. }
         | Note::Ignored { .. }
         | Note::Refreshing { .. }
         | Note::Refreshed { .. }
