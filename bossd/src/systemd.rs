@@ -3,6 +3,7 @@
 //! its own ([`watchdog`]).
 
 pub mod bus;
+pub mod sleep;
 pub mod unit;
 pub mod watchdog;
 

@@ -68,6 +68,8 @@ pub struct Background {
     /// Of this node; None if it cannot be read.
     certificate: Option<CertFacts>,
     tls_trouble: Option<String>,
+    /// What is wrong with the units that follow the boss.
+    unit_trouble: Option<String>,
     cluster: ClusterId,
     executor_pid: u32,
     cleans_up: bool,
@@ -78,6 +80,7 @@ pub struct Background {
     /// As the cluster has it.
     timing: Timing,
     alarm: Option<String>,
+    fence_trouble: Option<String>,
     /// How long the hooks took to let go.
     demotes: Vec<model::DemoteTime>,
     gaps: LoopGaps,
@@ -98,12 +101,14 @@ impl Background {
             config: Arc::new(config),
             certificate: start.tls.facts(UnixTime::now()).ok(),
             tls_trouble: None,
+            unit_trouble: None,
             cluster,
             executor_pid: start.executor_pid,
             cleans_up: start.cleans_up,
             runner: start.runner.clone(),
             hooks: HookList { ready: start.ready.clone(), files: Vec::new() },
             alarm: None,
+            fence_trouble: None,
             demotes: start.demotes.clone(),
             gaps: LoopGaps::new(),
             boss_since: None,
@@ -165,6 +170,11 @@ impl Background {
         self.tls_trouble = why;
     }
 
+    /// What is wrong with the units that follow the boss; None when nothing is.
+    pub fn set_unit_trouble(&mut self, why: Option<String>) {
+        self.unit_trouble = why;
+    }
+
     /// Whether this process cleans up after a dead executor.
     pub fn cleans_up(&self) -> bool {
         self.cleans_up
@@ -209,6 +219,11 @@ impl Background {
     /// The executor's alarm; None ends it.
     pub fn set_alarm(&mut self, alarm: Option<String>) {
         self.alarm = alarm;
+    }
+
+    /// Why nothing makes sure that a lost peer is off; None when something does, or nobody waits.
+    pub fn set_fence_trouble(&mut self, why: Option<String>) {
+        self.fence_trouble = why;
     }
 
     /// The timer fired this late.
@@ -409,7 +424,13 @@ impl Background {
         if let Some(text) = &self.alarm {
             alarms.push(model::Alarm { level: model::Level::Unsafe, text: text.clone() });
         }
+        if let Some(text) = &self.fence_trouble {
+            alarms.push(model::Alarm { level: model::Level::Degraded, text: text.clone() });
+        }
         if let Err(why) = &self.hooks.ready {
+            alarms.push(model::Alarm { level: model::Level::Degraded, text: why.clone() });
+        }
+        if let Some(why) = &self.unit_trouble {
             alarms.push(model::Alarm { level: model::Level::Degraded, text: why.clone() });
         }
         if let Err(why) = &self.room {

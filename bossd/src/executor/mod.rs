@@ -7,6 +7,7 @@ pub mod clean_up;
 mod demote_times;
 pub mod enforce;
 mod escalate;
+mod fence;
 pub mod hooks;
 pub mod keepalived;
 mod leftovers;
@@ -14,8 +15,10 @@ pub mod marker;
 mod readiness;
 mod reload;
 mod remembered;
+mod sleep;
 mod state_json;
 pub mod supervise;
+pub mod target;
 mod tls_files;
 mod transition;
 
@@ -41,7 +44,7 @@ use crate::config::{self, Config, Sources};
 use crate::elector::peer::{TlsError, TlsMaterial};
 use crate::elector::state_dir;
 use crate::ipc::{StartUp, ToElector};
-use crate::{journal, logging, sysexits};
+use crate::{journal, logging, sys, sysexits};
 use enforce::{Daemon, Signal};
 use hooks::runner::choice::{self, Circumstances};
 use hooks::runner::systemd::Systemd;
@@ -50,6 +53,7 @@ use hooks::tree::{Spared, become_subreaper};
 use leftovers::Which;
 use marker::MarkerFile;
 use supervise::{Elector, elector_user};
+use target::Target;
 
 /// At the start nothing waits for it yet.
 const BUS_PATIENCE: Span = Span::from_secs(2);
@@ -67,6 +71,8 @@ pub struct Environment {
     runner: Rc<Runner>,
     runner_in_use: RunnerInUse,
     spared: Spared,
+    /// What has services follow the boss; None where bossd is none itself.
+    target: Option<Rc<Target>>,
     /// None in a clean-up, which starts no elector.
     serving: Option<Serving>,
     is_clean_up: bool,
@@ -162,6 +168,9 @@ pub fn run(config: &Path, effects: Effects) -> u8 {
     let started = prepare(config, false, effects).and_then(|environment| {
         block_on(async {
             let signals = signals().map_err(system("catching signals"))?;
+            if environment.config.node.realtime {
+                sys::run_in_realtime("executor");
+            }
             let daemon = daemon(environment).await?;
             Ok(daemon.run(signals).await)
         })
@@ -205,7 +214,9 @@ fn prepare(path: &Path, is_clean_up: bool, effects: Effects) -> Result<Environme
     let host_name = config::host_name().map_err(system("reading the host's name"))?;
     let sources =
         if is_clean_up { remembered::sources(path, &host_name) } else { config::read(path) }?;
-    let config = config::parse(&sources, &host_name)?;
+    // A clean-up lets go with what it has, and escalates as far as its rights go.
+    let may_reboot = is_clean_up || effects == Effects::None || sys::may_reboot();
+    let config = config::parse_to_act(&sources, &host_name, may_reboot)?;
     let config = if effects == Effects::None { config.in_shadow() } else { config };
     logging::init(config.log.level);
     if config.node.shadow && !is_clean_up {
@@ -225,6 +236,7 @@ fn prepare(path: &Path, is_clean_up: bool, effects: Effects) -> Result<Environme
     }
     let spared = Spared::default();
     let (runner, runner_in_use) = runner(&config, &spared)?;
+    let target = Target::of_instance(&config).map(Rc::new);
     Ok(Environment {
         runner: Rc::new(runner),
         runner_in_use,
@@ -233,6 +245,7 @@ fn prepare(path: &Path, is_clean_up: bool, effects: Effects) -> Result<Environme
         reloaded: None,
         host_name,
         spared,
+        target,
         serving,
         is_clean_up,
         lock,
@@ -348,7 +361,10 @@ async fn daemon(environment: Environment) -> Result<Daemon, StartError> {
     let start =
         || Executor::start(clock::now(), found, claim, fence, escalation, config.hooks.timeout);
     let mut machine = start();
-    if !machine.is_idle() {
+    if machine.is_idle() {
+        // What is told of others, a follow say, must not go on beside what comes next.
+        leftovers::end(&config.node.record_directory(), Which::Units).await;
+    } else {
         let was = match found {
             Marker::Acting { epoch, .. } => format!("it was boss, epoch {epoch}"),
             Marker::Unreadable => format!("{} cannot be read", marker.path().display()),
@@ -358,9 +374,6 @@ async fn daemon(environment: Environment) -> Result<Daemon, StartError> {
         warn!(message_id = journal::CLEANS_UP, "{what} ({was}): demoting first");
         leftovers::end(&config.node.record_directory(), Which::All).await;
         machine = start();
-    } else {
-        // What is told of others, a follow say, must not go on beside what comes next.
-        leftovers::end(&config.node.record_directory(), Which::Units).await;
     }
     if let Runner::Systemd(systemd) = environment.runner.as_ref()
         && !environment.is_clean_up

@@ -87,6 +87,7 @@ struct Heartbeat {
     epoch: Option<u64>,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Serialize, Deserialize)]
 struct HeartbeatReply {
     seq: Option<u64>,
@@ -95,6 +96,7 @@ struct HeartbeatReply {
     disk_ok: bool,
     cut_off: bool,
     epoch: Option<u64>,
+    released: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -185,7 +187,7 @@ pub fn encode(envelope: &Envelope) -> Frame {
         Message::HeartbeatReply {
             seq,
             version,
-            facts: Facts { ready, disk_ok, cut_off, epoch },
+            facts: Facts { ready, disk_ok, cut_off, epoch, released },
         } => {
             let message = HeartbeatReply {
                 seq: *seq,
@@ -194,6 +196,7 @@ pub fn encode(envelope: &Envelope) -> Frame {
                 disk_ok: *disk_ok,
                 cut_off: *cut_off,
                 epoch: epoch.map(|epoch| epoch.0),
+                released: *released,
             };
             frame(kind::HEARTBEAT_REPLY, term, message)
         }
@@ -320,8 +323,8 @@ fn heartbeat(doc: Heartbeat) -> Result<Message, SchemaError> {
 }
 
 fn heartbeat_reply(doc: HeartbeatReply) -> Result<Message, SchemaError> {
-    let HeartbeatReply { seq, version, ready, disk_ok, cut_off, epoch } = doc;
-    let facts = Facts { ready, disk_ok, cut_off, epoch: epoch.map(Epoch) };
+    let HeartbeatReply { seq, version, ready, disk_ok, cut_off, epoch, released } = doc;
+    let facts = Facts { ready, disk_ok, cut_off, epoch: epoch.map(Epoch), released };
     Ok(Message::HeartbeatReply { seq, version: version.into(), facts })
 }
 

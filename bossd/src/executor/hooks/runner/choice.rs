@@ -7,6 +7,7 @@ use crate::config::Runner as Wanted;
 
 /// What the choice is made by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "four facts, each of which stands by itself")]
 pub struct Circumstances {
     /// This process is root.
     pub root: bool,

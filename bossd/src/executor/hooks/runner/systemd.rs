@@ -62,7 +62,7 @@ enum Way {
 
 /// Who says how a unit has ended.
 enum Teller {
-    Bus(Watch),
+    Bus(Box<Watch>),
     Command,
 }
 
@@ -221,7 +221,7 @@ impl Systemd {
         let text = |error: BusError| error.to_string();
         let connection = self.bus.connection(patience).await.map_err(text)?;
         let (word, stdout, stderr, theirs) = pipes().map_err(|error| format!("pipes: {error}"))?;
-        let work = async {
+        let start = async {
             let mut stdout = stdout;
             let mut watch = Watch::begin(&connection, &unit).await?;
             transient.start(&connection, theirs).await?;
@@ -232,10 +232,17 @@ impl Systemd {
             };
             Ok((watch, stdout, pid))
         };
-        match within(BUS, "starting a unit", patience, work).await {
+        match within(BUS, "starting a unit", patience, start).await {
             Ok((watch, stdout, pid)) => {
                 let process = Watched::of(pid).ok_or("its process is gone")?;
-                Ok(AtGate { unit, teller: Teller::Bus(watch), process, word, stdout, stderr })
+                Ok(AtGate {
+                    unit,
+                    teller: Teller::Bus(Box::new(watch)),
+                    process,
+                    word,
+                    stdout,
+                    stderr,
+                })
             }
             Err(error) => {
                 if !error.is_an_answer() {

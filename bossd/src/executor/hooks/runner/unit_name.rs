@@ -3,6 +3,7 @@
 //! mark of it at the end: two on one host must not take each other's hooks for theirs.
 
 use std::cell::Cell;
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use crate::executor::hooks::plan::Call;
@@ -62,7 +63,7 @@ fn escaped(hook: &str) -> String {
         if byte.is_ascii_alphanumeric() || b":-_.".contains(&byte) {
             text.push(char::from(byte));
         } else {
-            text.push_str(&format!("\\x{byte:02x}"));
+            let _ = write!(text, "\\x{byte:02x}");
         }
         if text.len() >= LONGEST_HOOK {
             break;
