@@ -3,6 +3,7 @@
 //! last change says how its process ended, so that nobody has to ask for a unit that is gone.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
 
@@ -181,7 +182,7 @@ fn object_path(unit: &str) -> ObjectPath<'static> {
         if byte.is_ascii_alphabetic() || (byte.is_ascii_digit() && at > 0) {
             path.push(char::from(byte));
         } else {
-            path.push_str(&format!("_{byte:02x}"));
+            let _ = write!(path, "_{byte:02x}");
         }
     }
     ObjectPath::try_from(path).expect("nothing but letters, digits and underscores")
