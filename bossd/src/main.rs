@@ -13,6 +13,7 @@ fn main() -> ExitCode {
         Mode::Check => check(&args.config),
         Mode::CleanUp => executor::clean_up::run(&args.config, args.effects),
         Mode::Elector => elector::run(),
+        Mode::BossTarget { target, event } => executor::target::follow::run(&target, &event),
     })
 }
 

@@ -136,13 +136,7 @@ fn the_examples_of_the_page_are_the_files() {
         .skip(1)
         .map(|example| plain(example.split(".Ed\n").next().unwrap_or_default()))
         .collect();
-    let files = [
-        "10-address.disabled",
-        "20-postgresql.disabled",
-        "40-cron.disabled",
-        "50-boss-target.disabled",
-        "on-boss",
-    ];
+    let files = ["10-address.disabled", "20-postgresql.disabled", "40-cron.disabled", "on-boss"];
     for file in files {
         let text = repository(&format!("etc/examples/{file}"));
         let at = shown.iter().position(|example| *example == text);

@@ -288,6 +288,7 @@ impl Driver {
             ToElector::Sleep => self.handle_sleep(),
             ToElector::Fenced { run, outcome } => self.handle_fenced(run, outcome),
             ToElector::TlsTrouble(why) => self.background.set_tls_trouble(why),
+            ToElector::UnitTrouble(why) => self.background.set_unit_trouble(why),
             ToElector::Leave => {
                 info!("leaving");
                 let _ = self.node.handle_command(clock::now(), 0, Command::Leave);

@@ -68,6 +68,8 @@ pub struct Background {
     /// Of this node; None if it cannot be read.
     certificate: Option<CertFacts>,
     tls_trouble: Option<String>,
+    /// What is wrong with the units that follow the boss.
+    unit_trouble: Option<String>,
     cluster: ClusterId,
     executor_pid: u32,
     cleans_up: bool,
@@ -98,6 +100,7 @@ impl Background {
             config: Arc::new(config),
             certificate: start.tls.facts(UnixTime::now()).ok(),
             tls_trouble: None,
+            unit_trouble: None,
             cluster,
             executor_pid: start.executor_pid,
             cleans_up: start.cleans_up,
@@ -163,6 +166,11 @@ impl Background {
     /// Why the certificates on the disk could not be used; None when they could.
     pub fn set_tls_trouble(&mut self, why: Option<String>) {
         self.tls_trouble = why;
+    }
+
+    /// What is wrong with the units that follow the boss; None when nothing is.
+    pub fn set_unit_trouble(&mut self, why: Option<String>) {
+        self.unit_trouble = why;
     }
 
     /// Whether this process cleans up after a dead executor.
@@ -417,6 +425,9 @@ impl Background {
             alarms.push(model::Alarm { level: model::Level::Degraded, text: text.clone() });
         }
         if let Err(why) = &self.hooks.ready {
+            alarms.push(model::Alarm { level: model::Level::Degraded, text: why.clone() });
+        }
+        if let Some(why) = &self.unit_trouble {
             alarms.push(model::Alarm { level: model::Level::Degraded, text: why.clone() });
         }
         if let Err(why) = &self.room {

@@ -24,6 +24,7 @@ use super::readiness::Readiness;
 use super::sleep::{Said, Sleep};
 use super::state_json::{KnownBoss, StateJson};
 use super::supervise::{Elector, Restart, Restarts};
+use super::target::{Found, TargetWatch};
 use super::tls_files::{TlsWatch, Trouble};
 use super::transition::{Outcome, Transitions};
 use super::{Began, Environment};
@@ -54,6 +55,7 @@ pub struct Daemon {
     serving: bool,
     reloads: Reloads,
     tls_watch: TlsWatch,
+    target_watch: TargetWatch,
     /// The marker may say "acting".
     recorded: bool,
     /// The elector was told of an alarm that has not ended.
@@ -102,7 +104,7 @@ impl Daemon {
         marker: MarkerFile,
     ) -> io::Result<Self> {
         let recorded = !machine.is_idle();
-        let readiness = Readiness::new(environment.config.clone());
+        let readiness = Readiness::new(environment.config.clone(), environment.target.clone());
         let state_json = StateJson::start(&environment.config)?;
         let machine = Rc::new(RefCell::new(machine));
         let (sender, outcomes) = mpsc::unbounded_channel();
@@ -110,6 +112,8 @@ impl Daemon {
         let watches = !environment.is_clean_up && !environment.config.node.shadow;
         let sleep = if watches { Sleep::watched() } else { Sleep::unwatched() };
         let transitions = Transitions::new(&environment, machine.clone(), sender);
+        let target = environment.target.clone();
+        let target_watch = TargetWatch::new(target, environment.spared.clone());
         Ok(Self {
             environment,
             machine,
@@ -126,6 +130,7 @@ impl Daemon {
             serving: false,
             reloads: Reloads::default(),
             tls_watch: TlsWatch::default(),
+            target_watch,
             recorded,
             alarmed: false,
             readiness,
@@ -237,6 +242,13 @@ impl Daemon {
                 self.tls_watch.look(now, &self.environment.config, &serving.tls)
         {
             self.tell(ToElector::TlsTrouble(why));
+        }
+        let idle = {
+            let machine = self.machine.borrow();
+            machine.is_idle().then(|| machine.last_epoch().0)
+        };
+        if let Some(Found(why)) = self.target_watch.look(now, idle) {
+            self.tell(ToElector::UnitTrouble(why));
         }
     }
 
@@ -397,6 +409,7 @@ impl Daemon {
                 let files = self.readiness.files();
                 self.tell(ToElector::Hooks(files));
                 self.tell(ToElector::TlsTrouble(self.tls_watch.known()));
+                self.tell(ToElector::UnitTrouble(self.target_watch.known()));
             }
             Err(error) => {
                 error!("the elector cannot be started: {error}");

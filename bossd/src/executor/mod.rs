@@ -18,6 +18,7 @@ mod remembered;
 mod sleep;
 mod state_json;
 pub mod supervise;
+pub mod target;
 mod tls_files;
 mod transition;
 
@@ -48,6 +49,7 @@ use hooks::runner::{Runner, direct::Direct};
 use hooks::tree::{Spared, become_subreaper};
 use marker::MarkerFile;
 use supervise::{Elector, elector_user};
+use target::Target;
 
 /// The group that may read the control socket.
 const READERS: &str = "boss";
@@ -62,6 +64,8 @@ pub struct Environment {
     host_name: String,
     runner: Rc<Runner>,
     spared: Spared,
+    /// What has services follow the boss; None where bossd is none itself.
+    target: Option<Rc<Target>>,
     /// None in a clean-up, which starts no elector.
     serving: Option<Serving>,
     is_clean_up: bool,
@@ -219,6 +223,7 @@ fn prepare(path: &Path, is_clean_up: bool, effects: Effects) -> Result<Environme
         remembered::keep(&config.node.run_directory, &sources);
     }
     let spared = Spared::default();
+    let target = Target::of_instance(&config).map(Rc::new);
     Ok(Environment {
         runner: Rc::new(Runner::Direct(Direct::new(spared.clone()))),
         config: Rc::new(config),
@@ -226,6 +231,7 @@ fn prepare(path: &Path, is_clean_up: bool, effects: Effects) -> Result<Environme
         reloaded: None,
         host_name,
         spared,
+        target,
         serving,
         is_clean_up,
         lock,

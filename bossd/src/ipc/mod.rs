@@ -64,6 +64,8 @@ pub enum ToElector {
         /// Surely off, or why that is not known.
         outcome: Result<(), String>,
     },
+    /// What is wrong with the units that follow the boss; None when nothing is.
+    UnitTrouble(Option<String>),
 }
 
 /// The files of a reload.

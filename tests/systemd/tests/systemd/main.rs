@@ -4,8 +4,14 @@
 mod deaths;
 mod escalation;
 mod installation;
+mod instances;
 mod operation;
+mod packages;
+mod phases;
+mod services;
+mod starts;
 mod upgrades;
+mod varlink;
 
 use std::sync::OnceLock;
 
