@@ -157,7 +157,7 @@ pub fn run(config: &Path, effects: Effects) -> u8 {
         block_on(async {
             let signals = signals().map_err(system("catching signals"))?;
             if environment.config.node.realtime {
-                sys::run_in_realtime("executor");
+                sys::stay_in_memory("executor");
             }
             let daemon = daemon(environment).await?;
             Ok(daemon.run(signals).await)
