@@ -79,6 +79,7 @@ pub struct Background {
     /// As the cluster has it.
     timing: Timing,
     alarm: Option<String>,
+    fence_trouble: Option<String>,
     /// How long the hooks took to let go.
     demotes: Vec<model::DemoteTime>,
     gaps: LoopGaps,
@@ -105,6 +106,7 @@ impl Background {
             cleans_up: start.cleans_up,
             hooks: HookList { ready: start.ready.clone(), files: Vec::new() },
             alarm: None,
+            fence_trouble: None,
             demotes: start.demotes.clone(),
             gaps: LoopGaps::new(),
             boss_since: None,
@@ -215,6 +217,11 @@ impl Background {
     /// The executor's alarm; None ends it.
     pub fn set_alarm(&mut self, alarm: Option<String>) {
         self.alarm = alarm;
+    }
+
+    /// Why nothing makes sure that a lost peer is off; None when something does, or nobody waits.
+    pub fn set_fence_trouble(&mut self, why: Option<String>) {
+        self.fence_trouble = why;
     }
 
     /// The timer fired this late.
@@ -413,6 +420,9 @@ impl Background {
         }
         if let Some(text) = &self.alarm {
             alarms.push(model::Alarm { level: model::Level::Unsafe, text: text.clone() });
+        }
+        if let Some(text) = &self.fence_trouble {
+            alarms.push(model::Alarm { level: model::Level::Degraded, text: text.clone() });
         }
         if let Err(why) = &self.hooks.ready {
             alarms.push(model::Alarm { level: model::Level::Degraded, text: why.clone() });

@@ -7,6 +7,7 @@ pub mod clean_up;
 mod demote_times;
 pub mod enforce;
 mod escalate;
+mod fence;
 pub mod hooks;
 pub mod keepalived;
 mod leftovers;
@@ -14,6 +15,7 @@ pub mod marker;
 mod readiness;
 mod reload;
 mod remembered;
+mod sleep;
 mod state_json;
 pub mod supervise;
 pub mod target;
@@ -41,7 +43,7 @@ use crate::config::{self, Config, Sources};
 use crate::elector::peer::{TlsError, TlsMaterial};
 use crate::elector::state_dir;
 use crate::ipc::{StartUp, ToElector};
-use crate::{journal, logging, sysexits};
+use crate::{journal, logging, sys, sysexits};
 use enforce::{Daemon, Signal};
 use hooks::runner::{Runner, direct::Direct};
 use hooks::tree::{Spared, become_subreaper};
@@ -154,6 +156,9 @@ pub fn run(config: &Path, effects: Effects) -> u8 {
     let started = prepare(config, false, effects).and_then(|environment| {
         block_on(async {
             let signals = signals().map_err(system("catching signals"))?;
+            if environment.config.node.realtime {
+                sys::run_in_realtime("executor");
+            }
             let daemon = daemon(environment).await?;
             Ok(daemon.run(signals).await)
         })
@@ -197,7 +202,9 @@ fn prepare(path: &Path, is_clean_up: bool, effects: Effects) -> Result<Environme
     let host_name = config::host_name().map_err(system("reading the host's name"))?;
     let sources =
         if is_clean_up { remembered::sources(path, &host_name) } else { config::read(path) }?;
-    let config = config::parse(&sources, &host_name)?;
+    // A clean-up lets go with what it has, and escalates as far as its rights go.
+    let may_reboot = is_clean_up || effects == Effects::None || sys::may_reboot();
+    let config = config::parse_to_act(&sources, &host_name, may_reboot)?;
     let config = if effects == Effects::None { config.in_shadow() } else { config };
     logging::init(config.log.level);
     if config.node.shadow && !is_clean_up {

@@ -140,6 +140,11 @@ impl Machine {
     pub fn reboot(&mut self) {
         let ordered = self.run("systemctl reboot");
         assert!(ordered.success, "{}: {}", self.name, ordered.text);
+        self.reboots();
+    }
+
+    /// Waits until it has begun to reboot, whoever asked for it, and until it is up again.
+    pub fn reboots(&mut self) {
         let name = self.name.clone();
         // What a machine's firmware does is ours to do: systemd-nspawn ends.
         until(&format!("{name} has shut down"), || {

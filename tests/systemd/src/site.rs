@@ -170,6 +170,11 @@ impl Site {
         self.machines[host].reboot();
     }
 
+    /// Waits until one reboots that nobody has told to, and until it is up again.
+    pub fn reboots_by_itself(&mut self, host: usize) {
+        self.machines[host].reboots();
+    }
+
     /// Waits for a boss that all agree on.
     pub fn boss(&self) -> Acting {
         until("a boss that all who run agree on", || agreed(&self.seen()))

@@ -251,7 +251,7 @@ fn one_line(value: &str) -> String {
 }
 
 /// Where hooks find their tools: the usual path of a root shell.
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// The kernel takes 128 KiB for one string; this holds the names of some hundred members, and all
 /// variables at this size still fit into the room for an environment.

@@ -2,6 +2,7 @@
 //! systemd is in `tests/cluster` and `tests/network`.
 
 mod deaths;
+mod escalation;
 mod installation;
 mod instances;
 mod operation;

@@ -69,7 +69,7 @@ fn the_locked_down_unit_runs_a_cluster_whose_hooks_start_services_and_scores_as_
     site.at_once(|machine| {
         machine.done(
             "mkdir -p /etc/systemd/system/bossd.service.d
-             cp /usr/share/doc/boss/examples/hardened.conf /etc/systemd/system/bossd.service.d/
+             cp /usr/share/doc/boss/examples/direct.conf /etc/systemd/system/bossd.service.d/
              printf '[Service]\\nReadWritePaths=/mnt/shared\\n' \
                  >/etc/systemd/system/bossd.service.d/witness.conf
              printf '[Service]\\nExecStart=/bin/sleep infinity\\n[Unit]\\nPartOf=boss.target\\n\
