@@ -105,7 +105,8 @@ pub struct NodeConfig {
     pub state_directory: PathBuf,
     /// The marker and the control socket.
     pub run_directory: PathBuf,
-    /// Both processes run with a realtime priority and locked memory where the limits allow it.
+    /// The election runs with a realtime priority, and both processes with locked memory, where the
+    /// limits allow it.
     pub realtime: bool,
     /// This bossd elects and shows, and runs nothing: see [`Config::in_shadow`].
     pub shadow: bool,

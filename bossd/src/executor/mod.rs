@@ -169,7 +169,7 @@ pub fn run(config: &Path, effects: Effects) -> u8 {
         block_on(async {
             let signals = signals().map_err(system("catching signals"))?;
             if environment.config.node.realtime {
-                sys::run_in_realtime("executor");
+                sys::stay_in_memory("executor");
             }
             let daemon = daemon(environment).await?;
             Ok(daemon.run(signals).await)
@@ -375,7 +375,9 @@ async fn daemon(environment: Environment) -> Result<Daemon, StartError> {
         leftovers::end(&config.node.record_directory(), Which::All).await;
         machine = start();
     }
+    // Only where nothing has to be let go: that would wait for it.
     if let Runner::Systemd(systemd) = environment.runner.as_ref()
+        && machine.is_idle()
         && !environment.is_clean_up
         && let Err(why) = systemd.connect(BUS_PATIENCE).await
     {

@@ -3,7 +3,7 @@
 //! last change says how its process ended, so that nobody has to ask for a unit that is gone.
 
 use std::collections::HashMap;
-use std::fmt::Write;
+use std::fmt::Write as _;
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
 

@@ -45,7 +45,14 @@ TimeoutStopSec=30s
 [Install]
 WantedBy=boss.target
 EOF
-install -m 0755 /usr/share/doc/boss/examples/50-boss-target.disabled /etc/boss/hooks.d/50-boss-target
+cat >/etc/boss/hooks.d/50-forgets <<'EOF'
+#!/bin/sh
+case $1 in
+promote) systemctl start boss.target ;;
+demote) exit 1 ;;
+esac
+EOF
+chmod 0755 /etc/boss/hooks.d/50-forgets
 systemctl daemon-reload
 systemctl enable stubborn",
     );
