@@ -429,6 +429,9 @@ impl Drop for Environment {
 fn block_on(future: impl Future<Output = Result<u8, StartError>>) -> Result<u8, StartError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(system("starting the runtime"))?;
+    // Tasks that are still there are dropped with the set, and one that listens on the bus needs the
+    // runtime for that.
+    let _entered = runtime.enter();
     tokio::task::LocalSet::new().block_on(&runtime, future)
 }
 
