@@ -166,8 +166,9 @@ mod tests {
 
     #[zbus::interface(name = "org.freedesktop.login1.Manager")]
     impl Logind {
-        fn inhibit(&self, what: &str, who: &str, _why: &str, mode: &str) -> zvariant::OwnedFd {
+        fn inhibit(&self, what: &str, who: &str, why: &str, mode: &str) -> zvariant::OwnedFd {
             assert_eq!((what, who, mode), ("sleep", "bossd", "delay"));
+            assert!(why.contains("boss"), "systemd-inhibit --list shows it: {why}");
             let (ours, theirs) = UnixStream::pair().expect("a pair");
             ours.set_nonblocking(true).expect("ours");
             self.locks.lock().expect("no holder panics").push(ours);
