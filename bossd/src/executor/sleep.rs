@@ -111,10 +111,10 @@ async fn look_for_logind(say: mpsc::UnboundedSender<Said>, lock: Lock) {
         let Err(error) = attend(&bus, &say, &lock).await else { continue };
         bus.failed();
         lock.borrow_mut().take();
-        if !std::mem::replace(&mut told, true) {
-            info!("before this host sleeps nothing is handed over: {error}");
-        } else {
+        if std::mem::replace(&mut told, true) {
             debug!("no logind: {error}");
+        } else {
+            info!("before this host sleeps nothing is handed over: {error}");
         }
         let _ = clock::pause(AGAIN).await;
     }
