@@ -4,6 +4,7 @@
 
 mod canonical;
 mod check;
+mod credentials;
 mod error;
 mod fence;
 mod file;
@@ -154,7 +155,11 @@ pub struct HooksConfig {
 /// How hooks are started.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Runner {
-    /// As children of the executor; also what `auto` means.
+    /// By systemd where it has started bossd as root, else directly.
+    Auto,
+    /// Each as a unit of systemd.
+    Systemd,
+    /// As children of the executor.
     Direct,
 }
 

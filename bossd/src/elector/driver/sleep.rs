@@ -12,22 +12,22 @@ use crate::journal;
 /// What acts no more has been published by then, and the successor told, if there is one.
 const HANDING_OVER: Span = Span::from_secs(1);
 
-/// A sleep that waits.
+/// Whether a sleep waits, and for what.
 #[derive(Default)]
 pub(super) enum GoingToSleep {
     /// None does.
     #[default]
     No,
     /// Until nothing acts here.
-    Waits,
-    /// Nothing acts since then.
+    Acting,
+    /// For the successor to hear of it: nothing has acted since then.
     Idle(Moment),
 }
 
 impl Driver {
     /// The executor says that a sleep is about to begin.
     pub(super) fn handle_sleep(&mut self) {
-        self.going_to_sleep = GoingToSleep::Waits;
+        self.going_to_sleep = GoingToSleep::Acting;
         let snapshot = self.node.snapshot(clock::now());
         if snapshot.phase != Phase::Boss {
             return;
@@ -43,14 +43,14 @@ impl Driver {
 
     /// Asked again and again.
     pub(super) fn end_sleeps_wait(&mut self, now: Moment, snapshot: &Snapshot) {
-        let since = match self.going_to_sleep {
-            GoingToSleep::No => return,
-            GoingToSleep::Waits => now,
-            GoingToSleep::Idle(since) => since,
-        };
         if !matches!(snapshot.phase, Phase::Idle | Phase::Waiting) {
             return;
         }
+        let since = match self.going_to_sleep {
+            GoingToSleep::No => return,
+            GoingToSleep::Acting => now,
+            GoingToSleep::Idle(since) => since,
+        };
         if snapshot.standing != "leader" || since.plus(HANDING_OVER).over_when_either(now) {
             self.may_sleep();
         } else {
