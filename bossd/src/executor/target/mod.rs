@@ -69,6 +69,13 @@ pub(crate) fn hook(name: &str, program: impl Into<PathBuf>) -> Hook {
     Hook { before_event, ..Hook::new(name, program) }
 }
 
+/// Which target's units follow this instance, also where bossd itself does not start them.
+pub(super) fn name_of_instance(config: &Config) -> String {
+    let record = config.node.record_directory().join(FILE);
+    let remembered = || fs::read_to_string(record).ok().filter(|name| is_target(name));
+    of_unit().or_else(remembered).unwrap_or_else(|| format!("boss{SUFFIX}"))
+}
+
 /// Whether this is the name of a target, as a hook's name never ends.
 pub(crate) fn is_target(name: &str) -> bool {
     name.ends_with(SUFFIX) && !name.contains('/')

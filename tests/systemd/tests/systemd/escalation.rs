@@ -32,7 +32,9 @@ fn a_service_that_does_not_stop_is_killed_within_the_fence_window_and_the_next_b
 {
     let Some((tree, packages)) = possible() else { return };
     let mut site = Site::configured(&tree, &packages);
-    // It ignores TERM, and so does what it has started; systemd would wait for half a minute.
+    // It ignores TERM, and so does what it has started; systemd would wait for half a minute. bossd's
+    // own hook kills it before the escalation sees that it is gone; that it kills by itself, too, is
+    // in `tests/cluster`.
     let first = started(
         &mut site,
         "stop-units",
@@ -58,15 +60,13 @@ systemctl enable stubborn",
     );
     let machine = site.machine(first.index);
     assert_eq!(machine.property("stubborn.service", "ActiveState"), "active");
-    let cgroup = machine.property("stubborn.service", "ControlGroup");
     loses_its_elector(&site, first.index);
-    machine.logged("killing what does not stop in time: stubborn.service");
     machine.logged("the units of boss.target are inactive: stubborn.service");
     let second = site.boss_after(&first);
     site.nobody_waited(&second);
-    assert_eq!(machine.property("stubborn.service", "ActiveState"), "failed");
-    let left = machine.run(&format!("cat /sys/fs/cgroup{cgroup}/cgroup.procs"));
-    assert!(!left.success || left.text.trim().is_empty(), "{}", left.text);
+    // On no other host than the boss's, which may be the same again.
+    let runs = |host| site.machine(host).run("systemctl is-active stubborn").success;
+    assert_eq!([0, 1, 2].map(runs), [0, 1, 2].map(|host| host == second.index));
     let journal = machine.journal();
     assert!(!journal.contains("took longer than the fence window"), "{journal}");
     site.judge(Some(&second));
