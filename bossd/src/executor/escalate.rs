@@ -22,6 +22,8 @@ use crate::{journal, sys};
 pub(super) struct Emergency {
     /// What hooks are told.
     pub(super) facts: Facts,
+    /// What the units follow that belong to this boss.
+    pub(super) target: String,
     /// The end of D.
     pub(super) limit: Moment,
     /// Something was promoted since this host booted: a reboot would end it.
@@ -35,13 +37,13 @@ pub(super) async fn run(
     spared: Spared,
     outcomes: mpsc::UnboundedSender<Outcome>,
 ) {
-    let Emergency { facts, limit, acted_since_boot } = emergency;
+    let Emergency { facts, target, limit, acted_since_boot } = emergency;
     let success = match how {
         OnFenceFailure::Alarm => false,
         OnFenceFailure::StopUnits { timeout } => {
             // Noticed late, after a suspend say: what stands is ended all the same.
             let limit = limit.latest(clock::now().plus(timeout));
-            units::end(&facts.transition, limit, &spared).await
+            units::end(&target, &facts.transition, limit, &spared).await
         }
         OnFenceFailure::Reboot { timeout: _ } => {
             reboot(&facts, acted_since_boot, sys::reboot_now);

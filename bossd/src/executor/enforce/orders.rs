@@ -9,6 +9,7 @@ use tracing::{debug, error, warn};
 use super::Daemon;
 use crate::clock;
 use crate::executor::escalate::{self, Emergency};
+use crate::executor::target;
 use crate::ipc::ToElector;
 use crate::journal;
 
@@ -43,6 +44,7 @@ impl Daemon {
                     let how = self.environment.config.hooks.on_fence_failure.clone();
                     let emergency = Emergency {
                         facts: self.transitions.facts_of_demote(epoch),
+                        target: target::name_of(self.environment.target.as_deref()),
                         limit,
                         acted_since_boot: self.marker.acted_since_boot(),
                     };

@@ -1,5 +1,5 @@
 //! `on-fence-failure = "stop-units"`: ends the units that follow the boss, all in ConsistsOf= of
-//! boss.target. They are stopped in order first, and those that take too long killed; it has worked
+//! the target of this instance. They are stopped in order first, and those that take too long killed; it has worked
 //! only if each of them is seen to be inactive. systemctl is asked, which talks to the service
 //! manager itself and needs no bus.
 
@@ -14,22 +14,20 @@ use crate::clock;
 use crate::executor::hooks::tree::Spared;
 use crate::journal;
 
-/// The unit that stands for the boss.
-const TARGET: &str = "boss.target";
 /// What is kept at the end for a kill and for seeing what came of it; half of the time if that is
 /// less.
 const KILLING: Span = Span::from_millis(150);
 /// Between two looks at the units; systemctl itself takes as long.
 const BETWEEN_LOOKS: Span = Span::from_millis(10);
 
-/// Whether all of them are ended by `limit`.
-pub(super) async fn end(transition: &str, limit: Moment, spared: &Spared) -> bool {
-    match end_all(transition, limit, spared).await {
+/// Whether all units of `target` are ended by `limit`.
+pub(super) async fn end(target: &str, transition: &str, limit: Moment, spared: &Spared) -> bool {
+    match end_all(target, transition, limit, spared).await {
         Ok(units) => {
             info!(
                 boss_transition = transition,
                 message_id = journal::UNITS_ENDED,
-                "the units of {TARGET} are inactive: {}",
+                "the units of {target} are inactive: {}",
                 units.join(", ")
             );
             true
@@ -41,16 +39,21 @@ pub(super) async fn end(transition: &str, limit: Moment, spared: &Spared) -> boo
     }
 }
 
-async fn end_all(transition: &str, limit: Moment, spared: &Spared) -> Result<Vec<String>, String> {
+async fn end_all(
+    target: &str,
+    transition: &str,
+    limit: Moment,
+    spared: &Spared,
+) -> Result<Vec<String>, String> {
     let systemctl = Systemctl { limit, spared };
-    let units = systemctl.run(&["show", "--value", "--property=ConsistsOf", TARGET]).await?;
+    let units = systemctl.run(&["show", "--value", "--property=ConsistsOf", target]).await?;
     let units: Vec<String> = units.split_whitespace().map(str::to_owned).collect();
     if units.is_empty() {
         // Whatever the hooks left standing, it is none of them.
-        return Err(format!("{TARGET} has no unit: nothing could be stopped"));
+        return Err(format!("{target} has no unit: nothing could be stopped"));
     }
-    warn!(boss_transition = transition, "stopping the units of {TARGET}: {}", units.join(", "));
-    let mut stop = vec!["stop", "--no-block", TARGET];
+    warn!(boss_transition = transition, "stopping the units of {target}: {}", units.join(", "));
+    let mut stop = vec!["stop", "--no-block", target];
     stop.extend(units.iter().map(String::as_str));
     if let Err(why) = systemctl.run(&stop).await {
         // One that cannot be stopped is killed below, and the others are stopped all the same.

@@ -63,6 +63,11 @@ impl Target {
     }
 }
 
+/// The name of an instance's target; where it is not known which, the first one's.
+pub(super) fn name_of(target: Option<&Target>) -> String {
+    target.map_or_else(|| format!("boss{SUFFIX}"), |target| target.name.clone())
+}
+
 /// The hook that starts and stops what follows a target; `program` is bossd.
 pub(crate) fn hook(name: &str, program: impl Into<PathBuf>) -> Hook {
     let before_event = vec![OPTION.to_owned(), name.to_owned()];

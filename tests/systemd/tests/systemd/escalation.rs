@@ -45,7 +45,12 @@ TimeoutStopSec=30s
 [Install]
 WantedBy=boss.target
 EOF
-install -m 0755 /usr/share/doc/boss/examples/50-boss-target.disabled /etc/boss/hooks.d/50-boss-target
+cat >/etc/boss/hooks.d/05-back <<'EOF'
+#!/bin/sh
+# After boss.target was let go of, which is in an emergency by force: as somebody who does not know.
+[ \"$1\" != demote ] || { systemctl start stubborn; exit 1; }
+EOF
+chmod 0755 /etc/boss/hooks.d/05-back
 systemctl daemon-reload
 systemctl enable stubborn",
     );
