@@ -22,7 +22,7 @@ impl Tree {
 
     /// A smaller one of Debian 13, whose systemd has varlinkctl.
     pub fn of_debian_13(directory: &Path) -> Result<Self, String> {
-        Self::of(directory, "trixie", &PACKAGES[..3])
+        Self::of(directory, "trixie", &PACKAGES[..4])
     }
 
     fn of(directory: &Path, suite: &str, packages: &[&str]) -> Result<Self, String> {

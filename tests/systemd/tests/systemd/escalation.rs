@@ -47,14 +47,12 @@ TimeoutStopSec=30s
 [Install]
 WantedBy=boss.target
 EOF
-cat >/etc/boss/hooks.d/50-forgets <<'EOF'
+cat >/etc/boss/hooks.d/05-back <<'EOF'
 #!/bin/sh
-case $1 in
-promote) systemctl start boss.target ;;
-demote) exit 1 ;;
-esac
+# After boss.target was let go of, which is in an emergency by force: as somebody who does not know.
+[ \"$1\" != demote ] || { systemctl start stubborn; exit 1; }
 EOF
-chmod 0755 /etc/boss/hooks.d/50-forgets
+chmod 0755 /etc/boss/hooks.d/05-back
 systemctl daemon-reload
 systemctl enable stubborn",
     );
