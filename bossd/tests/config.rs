@@ -216,7 +216,7 @@ fn every_key_has_its_effect() {
         escalation-timeout = "500ms"
         [keepalived]
         instance = "VI_1"
-        notify = "ka/notify.sh"
+        notify = "ka/notify.sh -q"
         notify-master = "/ka/notify.sh  master now"
         notify-backup = "/ka/backup.sh"
         notify-fault = "/ka/fault.sh"
@@ -250,9 +250,10 @@ fn every_key_has_its_effect() {
         "notify-backup: /ka/backup.sh ",
         "notify-fault: /ka/fault.sh ",
         "notify-stop: /ka/stop.sh ",
-        "notify: /etc/boss/ka/notify.sh ",
+        "notify: /etc/boss/ka/notify.sh -q",
     ];
     assert_eq!(scripts, wanted);
+    assert!(config::report(&config).contains("notify-fault           not called"));
     let argv = vec!["/etc/boss/bin/off".to_owned(), "now".to_owned()];
     let timeout = Span::from_millis(500);
     assert_eq!(config.hooks.on_fence_failure, OnFenceFailure::Command { argv, timeout });
