@@ -84,6 +84,8 @@ pub enum Verb {
     /// Make the cluster's own authority and its nodes' certificates
     #[command(subcommand)]
     Ca(Ca),
+    /// Install what `ca issue --bundle` made for this server
+    InstallBundle(InstallBundle),
     /// Try it out: a throw-away cluster on this machine, broken on a key
     Playground(Playground),
     /// Print a script that completes bossctl's command line in a shell
@@ -236,6 +238,12 @@ pub enum Ca {
         /// Where the node's files go [default: DIR/NODE]
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
+        /// Make one file instead, for `bossctl install-bundle` on the node
+        #[arg(long, value_name = "FILE", conflicts_with = "out")]
+        bundle: Option<PathBuf>,
+        /// The cluster.toml that goes into the bundle
+        #[arg(long, value_name = "FILE", requires = "bundle")]
+        config: Option<PathBuf>,
         /// A further address or host name in it, without a port; may be repeated
         #[arg(long = "address", value_name = "ADDRESS")]
         addresses: Vec<String>,
@@ -263,6 +271,19 @@ pub enum Ca {
         #[arg(default_value = "/etc/boss/tls")]
         path: PathBuf,
     },
+}
+
+/// `bossctl install-bundle`.
+#[derive(Debug, clap::Args)]
+pub struct InstallBundle {
+    /// The bundle
+    pub file: PathBuf,
+    /// Replace what is there and says something else
+    #[arg(long)]
+    pub force: bool,
+    /// Where to
+    #[arg(long, value_name = "DIR", default_value = "/etc/boss")]
+    pub to: PathBuf,
 }
 
 /// `bossctl playground`.

@@ -1,6 +1,7 @@
 //! The cluster's own authority: makes it, issues and renews a node's certificate from it, and shows
 //! what a certificate says. Works on files alone and never talks to the daemon.
 
+mod pack;
 mod renew;
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -20,6 +21,7 @@ use ring::digest;
 use x509_parser::pem::Pem;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
+pub use pack::{check_bundle, issue_bundle};
 pub use renew::{RenewKey, renew};
 
 /// `bossctl ca init`: makes the authority of `cluster` in `dir`.
@@ -367,7 +369,11 @@ pub enum CaError {
         path: PathBuf,
     },
     /// A file cannot be read.
-    #[error("cannot read {}: {source}; is it the directory of `bossctl ca init`?", path.display())]
+    #[error(
+        "cannot read {}: {source}; is this the right directory? An authority is where `bossctl ca \
+         init` made it (--dir), a server's files are in /etc/boss/tls",
+        path.display()
+    )]
     Read {
         /// The file.
         path: PathBuf,

@@ -9,6 +9,7 @@ use control::client::ClientError;
 use control::interface::RefusalKind;
 use control::model::Level;
 
+use crate::bundle::BundleError;
 use crate::ca::CaError;
 use crate::playground::PlaygroundError;
 
@@ -103,6 +104,9 @@ pub enum Failure {
     /// Making or reading certificates failed.
     #[error("{0}")]
     Ca(CaError),
+    /// A bundle was not installed.
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
     /// There is no playground.
     #[error(transparent)]
     Playground(#[from] PlaygroundError),
@@ -139,6 +143,7 @@ impl Failure {
             | Self::NotReloaded(_)
             | Self::NoSuchMember { .. }
             | Self::Ca(_)
+            | Self::Bundle(_)
             | Self::Output(_) => Exit::No,
         }
     }

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod args;
+pub mod bundle;
 pub mod ca;
 pub mod exit;
 pub mod playground;
@@ -44,6 +45,7 @@ fn dispatch(args: &Args) -> Result<Exit, Failure> {
         Verb::Config(args::Config::Check(check)) => verbs::config::check(check),
         Verb::Reload(reload) => verbs::reload::reload(&args.daemon(), reload),
         Verb::Ca(ca) => verbs::ca::ca(ca),
+        Verb::InstallBundle(install) => verbs::install::install(install),
         Verb::Playground(args) => playground::playground(args),
         Verb::Completions(completions) => verbs::completions::completions(completions),
         Verb::Version => verbs::version(),

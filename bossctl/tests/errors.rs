@@ -114,6 +114,7 @@ fn every_error_says_what_is_wrong_where_and_what_to_do() {
     refusals(&mut table);
     answers(&mut table);
     certificates(&mut table);
+    bundles(&mut table);
     playground(&mut table);
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/errors.txt");
     if std::env::var_os("BLESS").is_some() {
@@ -271,6 +272,29 @@ fn certificates(table: &mut Table) {
     table.note("CaError::Output", "ca show boss-ca/ca.crt >/dev/full", 1, &said(&output));
 }
 
+fn bundles(table: &mut Table) {
+    fs::create_dir(table.path("to")).expect("made");
+    fs::write(table.path("no.bundle"), "nothing").expect("written");
+    let done = |line: &str| {
+        let output = table.bossctl(line).output().expect("it runs");
+        assert!(output.status.success(), "{line}: {}", said(&output));
+    };
+    done("ca init --dir other web");
+    for node in ["alpha", "beta"] {
+        done(&format!("ca issue --dir other --bundle {node}.bundle {node}"));
+    }
+    done("install-bundle --to to alpha.bundle");
+    for (variant, line) in [
+        ("BundleError::Read", "install-bundle nowhere.bundle"),
+        ("BundleError::NoBundle", "install-bundle no.bundle"),
+        ("BundleError::Exists", "install-bundle --to to beta.bundle"),
+        ("BundleError::Write", "install-bundle --to /proc/boss alpha.bundle"),
+    ] {
+        let mut command = table.bossctl(line);
+        table.case(variant, line, &mut command, 1);
+    }
+}
+
 fn playground(table: &mut Table) {
     let line = "playground --script";
     // By itself in a directory, and nothing on the path.
@@ -298,9 +322,10 @@ fn playground(table: &mut Table) {
 }
 
 /// What no case can provoke, and why.
-const NOT_PROVOKED: [(&str, &str); 12] = [
+const NOT_PROVOKED: [(&str, &str); 13] = [
     ("Failure::Daemon", "holds a ClientError"),
     ("Failure::Ca", "holds a CaError"),
+    ("Failure::Bundle", "holds a BundleError"),
     ("Failure::Playground", "holds a PlaygroundError"),
     ("Failure::StillWaiting", "comes after two minutes"),
     ("CaError::Name", "holds a NameError"),
@@ -319,6 +344,7 @@ fn variants() -> BTreeSet<String> {
     for (file, name) in [
         ("src/exit.rs", "Failure"),
         ("src/ca.rs", "CaError"),
+        ("src/bundle/mod.rs", "BundleError"),
         ("src/playground/mod.rs", "PlaygroundError"),
         ("../control/src/client.rs", "ClientError"),
         ("../control/src/identity.rs", "NameError"),

@@ -13,7 +13,7 @@ use control::interface::{Refusal, RefusalKind};
 use control::varlink::{Fault, MAX_REPLY, Reply, encode};
 
 /// Every verb as it is typed at the least, and whether it asks the daemon.
-const VERBS: [(&str, &str, bool); 26] = [
+const VERBS: [(&str, &str, bool); 27] = [
     ("status", "", true),
     ("explain", "", true),
     ("history", "", true),
@@ -37,6 +37,7 @@ const VERBS: [(&str, &str, bool); 26] = [
     ("ca issue", "alpha", false),
     ("ca renew", "alpha", false),
     ("ca show", "nowhere.crt", false),
+    ("install-bundle", "nowhere", false),
     ("playground", "--script -n 1", false),
     ("completions", "bash", false),
     ("version", "", false),

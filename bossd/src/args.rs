@@ -19,7 +19,7 @@ pub struct Args {
 }
 
 /// The jobs of bossd.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Mode {
     /// The daemon: the executor, which starts its elector.
     Run,
@@ -29,6 +29,13 @@ pub enum Mode {
     CleanUp,
     /// The elector, started by the executor; the configuration comes over their channel.
     Elector,
+    /// The hook that has units of systemd follow the boss, started by the executor.
+    BossTarget {
+        /// What they follow.
+        target: String,
+        /// The hook's event.
+        event: String,
+    },
 }
 
 /// The status for options that are wrong: EX_USAGE.
@@ -52,6 +59,9 @@ where
     let options = Options::try_parse_from(arguments)?;
     let mode = match &options {
         Options { elector: true, .. } => Mode::Elector,
+        Options { boss_target: Some(words), .. } if words.len() == 2 => {
+            Mode::BossTarget { target: words[0].clone(), event: words[1].clone() }
+        }
         Options { clean_up: true, .. } => Mode::CleanUp,
         Options { check: Some(_), .. } => Mode::Check,
         Options { .. } => Mode::Run,
@@ -89,6 +99,9 @@ struct Options {
     /// Be the elector of the bossd that started this process
     #[arg(long, hide = true, group = "mode")]
     elector: bool,
+    /// Be the hook by which units follow the boss
+    #[arg(long, hide = true, group = "mode", num_args = 2, value_names = ["TARGET", "EVENT"])]
+    boss_target: Option<Vec<String>>,
 }
 
 #[cfg(test)]
@@ -101,13 +114,20 @@ mod tests {
             .map_err(|error| status_of(&error))
     }
 
+    fn default_path() -> String {
+        "/etc/boss/cluster.toml".to_owned()
+    }
+
     #[test]
     fn each_job_has_its_option() {
-        let default = "/etc/boss/cluster.toml".to_owned();
+        let default = default_path();
         assert_eq!(parsed(&[]), Ok((Mode::Run, default.clone())));
         assert_eq!(parsed(&["--check"]), Ok((Mode::Check, default.clone())));
         assert_eq!(parsed(&["--clean-up"]), Ok((Mode::CleanUp, default.clone())));
         assert_eq!(parsed(&["--elector"]), Ok((Mode::Elector, default)));
+        let mode = Mode::BossTarget { target: "boss.target".into(), event: "demote".into() };
+        let path = default_path();
+        assert_eq!(parsed(&["--boss-target", "boss.target", "demote"]), Ok((mode, path)));
         assert_eq!(parsed(&["--check", "a"]), Ok((Mode::Check, "a".into())));
         assert_eq!(parsed(&["--config", "b"]), Ok((Mode::Run, "b".into())));
         assert_eq!(parsed(&["--config", "b", "--check"]), Ok((Mode::Check, "b".into())));

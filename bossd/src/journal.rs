@@ -52,6 +52,8 @@ fn kind(note: &Note) -> Option<&'static str> {
         | Note::Promoting { .. }
         | Note::Idle { .. }
         | Note::PromiseEnded { .. }
+        | Note::Unpromised { .. }
+        | Note::Disbelieved { .. }
         | Note::Ignored { .. }
         | Note::Refreshing { .. }
         | Note::Refreshed { .. }
@@ -161,6 +163,16 @@ kinds! {
     DEMOTE_FAILED = "c0c657ddb54e4b06b329a105916662b9";
     /// The escalation failed as well.
     LETTING_GO_FAILED = "31238be65b1046b28db420eec4413570";
+    /// The escalation has ended the units that follow the boss.
+    UNITS_ENDED = "cd541ea2a665440a8c1c3e65e4517b50";
+    /// The escalation reboots this host.
+    REBOOTS = "b2329f5c50064ed1b605ad561bfb368c";
+    /// The boss hands over before this host sleeps.
+    SLEEPS = "0169f24c91924c25939d5cc8679ec243";
+    /// The fence command vouches that a lost peer is off.
+    FENCED = "d49718ef63914c7ea83dc9fd9b62af9b";
+    /// It does not, or its word does not count.
+    FENCE_FAILED = "ae753f4fe8e5480eb7e41d2a1a8b3486";
     /// Letting go took longer than the fence window.
     FENCE_OVERRUN = "8fb1165283c64199aeba7f8909ef92e9";
     /// The election's loop was late.

@@ -10,5 +10,6 @@ pub mod executor;
 pub mod ipc;
 pub mod journal;
 pub mod logging;
+pub mod sys;
 pub mod sysexits;
 pub mod systemd;

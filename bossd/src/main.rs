@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use bossd::args::{Mode, parse_args};
-use bossd::{config, elector, executor, sysexits};
+use bossd::{config, elector, executor, sys, sysexits};
 
 fn main() -> ExitCode {
     let args = parse_args();
@@ -13,12 +13,15 @@ fn main() -> ExitCode {
         Mode::Check => check(&args.config),
         Mode::CleanUp => executor::clean_up::run(&args.config, args.effects),
         Mode::Elector => elector::run(),
+        Mode::BossTarget { target, event } => executor::target::follow::run(&target, &event),
     })
 }
 
 fn check(path: &Path) -> u8 {
     let host_name = config::host_name().unwrap_or_default();
-    match config::read(path).and_then(|sources| config::parse(&sources, &host_name)) {
+    let may_reboot = sys::may_reboot();
+    let parse = |sources| config::parse_to_act(&sources, &host_name, may_reboot);
+    match config::read(path).and_then(parse) {
         Ok(config) => {
             print!("{}", config::report(&config));
             sysexits::OK

@@ -2,6 +2,9 @@
 //! it needs more time. Where there is no service manager nobody hears it. The watchdog has a file of
 //! its own ([`watchdog`]).
 
+pub mod bus;
+pub mod sleep;
+pub mod unit;
 pub mod watchdog;
 
 use election::{Moment, Span};

@@ -169,6 +169,7 @@ fn the_smallest_file_has_every_default() {
     assert_eq!(config.log.level, tracing::Level::INFO);
     assert_eq!(config.keepalived.instance, "web");
     assert_eq!(config.keepalived.scripts().count(), 0);
+    assert_eq!(config.fence, None);
     assert_eq!(config.cluster.state.policy, election::Policy::default());
 }
 
@@ -199,6 +200,7 @@ fn every_key_has_its_effect() {
         user = "root"
         state-directory = "state"
         run-directory = "run"
+        realtime = "off"
         [log]
         level = "trace"
         [control]
@@ -214,6 +216,9 @@ fn every_key_has_its_effect() {
         on-fence-failure = "command"
         escalation-command = ["bin/off", "now"]
         escalation-timeout = "500ms"
+        [fence]
+        run = ["bin/fence", "--now"]
+        timeout = "0.5s"
         [keepalived]
         instance = "VI_1"
         notify = "ka/notify.sh -q"
@@ -237,6 +242,7 @@ fn every_key_has_its_effect() {
     assert_eq!(config.node.listen, "0.0.0.0:7");
     assert_eq!(config.node.state_directory, PathBuf::from("/etc/boss/state"));
     assert_eq!(config.control.socket, PathBuf::from("/etc/boss/run/control.sock"));
+    assert!(!config.node.realtime);
     assert_eq!(config.control.operators.as_deref(), Some("wheel"));
     assert_eq!(config.tls.ca, PathBuf::from("/etc/boss/tls/ca"));
     assert_eq!(config.keepalived.instance, "VI_1");
@@ -254,6 +260,10 @@ fn every_key_has_its_effect() {
     ];
     assert_eq!(scripts, wanted);
     assert!(config::report(&config).contains("notify-fault           not called"));
+    let fence = config.fence.as_ref().expect("a command");
+    assert_eq!(fence.argv, ["/etc/boss/bin/fence", "--now"]);
+    assert_eq!(fence.timeout, Span::from_millis(500));
+    assert!(config::report(&config).contains("a lost peer is ended   /etc/boss/bin/fence within"));
     let argv = vec!["/etc/boss/bin/off".to_owned(), "now".to_owned()];
     let timeout = Span::from_millis(500);
     assert_eq!(config.hooks.on_fence_failure, OnFenceFailure::Command { argv, timeout });
@@ -291,6 +301,47 @@ fn an_escalation_may_take_what_leaves_the_hooks_a_quarter_and_no_more() {
     assert!(escalation("550ms").is_ok());
     let said = escalation("551ms").expect_err("too long").to_string();
     assert!(said.contains("escalation-timeout may be 550 ms at most"), "{said}");
+}
+
+#[test]
+fn what_ends_the_units_or_the_host_has_its_part_of_the_fence_window() {
+    let on = |means: &str| valid(&with(&format!("[hooks]\non-fence-failure = {means}\n")), None);
+    let fence = Span::from_millis(800);
+    for (means, kept, told) in [
+        (
+            "\"stop-units\"",
+            300,
+            "hooks get 450 ms, then the units of boss.target are ended within 300 ms",
+        ),
+        (
+            "\"reboot\"",
+            100,
+            "hooks get 650 ms, then this host reboots by force, 100 ms before the end",
+        ),
+        (
+            "\"reboot\"\nescalation-timeout = \"20ms\"",
+            20,
+            "hooks get 730 ms, then this host reboots by force, 20 ms before the end",
+        ),
+    ] {
+        let config = on(means);
+        assert_eq!(config.hooks.escalation_budget(), Span::from_millis(kept), "{means}");
+        assert_eq!(config.hooks.urgent_budget(fence), Span::from_millis(750 - kept), "{means}");
+        let report = config::report(&config);
+        assert!(report.contains(&format!("urgent demote          {told}\n")), "{report}");
+    }
+}
+
+#[test]
+fn a_reboot_is_refused_where_bossd_could_not_reboot_the_host() {
+    let text = with("[hooks]\non-fence-failure = \"reboot\"\n");
+    let parse = |text: &str, may| config::parse_to_act(&sources(text, None), "alpha", may);
+    assert!(parse(&text, true).is_ok());
+    let error = parse(&text, false).expect_err("it has no right to");
+    let place = error.problems()[0].place.as_ref().expect("a place").span.clone();
+    assert_eq!(&text[place], "\"reboot\"");
+    assert!(error.to_string().contains("as root with CAP_SYS_BOOT"), "{error}");
+    assert!(parse(&with(""), false).is_ok());
 }
 
 #[test]
@@ -412,6 +463,12 @@ fn files_are_read_whole_and_refused_with_a_remedy() {
     assert!(said(&file).contains("there is no such file"));
     fs::create_dir(&file).expect("a directory");
     assert!(said(&file).contains("is not a plain file"));
+    let pipe = directory.path().join("pipe.toml");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).expect("ours");
+    assert!(
+        said(&pipe).contains("is not a plain file"),
+        "nobody writes to it: it is not waited for"
+    );
     fs::remove_dir(&file).expect("empty");
     fs::write(&file, b"[cluster]\nname = \"\xff\"\n").expect("write");
     assert!(said(&file).contains("line 2 is not UTF-8"), "{}", said(&file));

@@ -122,13 +122,7 @@ fn every_event_is_described_and_no_other() {
 #[test]
 fn the_examples_of_the_page_are_the_files() {
     let mut shown = worked_hooks();
-    let files = [
-        "10-address.disabled",
-        "20-postgresql.disabled",
-        "40-cron.disabled",
-        "50-boss-target.disabled",
-        "on-boss",
-    ];
+    let files = ["10-address.disabled", "20-postgresql.disabled", "40-cron.disabled", "on-boss"];
     for file in files {
         let text = repository(&format!("etc/examples/{file}"));
         let at = shown.iter().position(|example| *example == text);

@@ -26,8 +26,9 @@ struct Fact {
 type Facts = BTreeMap<String, Fact>;
 
 /// What some keys need beside them to have an effect.
-const COMPANIONS: [(&str, &str); 4] = [
+const COMPANIONS: [(&str, &str); 5] = [
     ("election.failback-delay", "failback = \"auto\""),
+    ("fence.timeout", "run = [\"/bin/x\"]"),
     ("hooks.on-fence-failure", "escalation-command = [\"/bin/x\"]\nescalation-timeout = \"100ms\""),
     ("hooks.escalation-command", "on-fence-failure = \"command\"\nescalation-timeout = \"100ms\""),
     (

@@ -24,7 +24,7 @@ pub struct Entry {
     pub epoch: u64,
     /// Who was to be boss.
     pub node: String,
-    /// Why.
+    /// Why: `elected`, `handover`, `renewed` or `confirmed-dead`.
     pub cause: String,
     /// The id of its promote in log, hooks and both processes.
     pub transition: String,

@@ -156,7 +156,8 @@ impl Node {
         }
         // The durable term: a higher one may still be taken back by a disk that refuses it, and
         // then this node could lead it later.
-        self.own_word = Some(ReleasedWord { epoch: self.runner.idle, term: self.durable.term });
+        let (epoch, term) = (self.runner.idle, self.durable.term);
+        self.own_word = Some(ReleasedWord { epoch, term, vouched: false });
         self.note(Note::Idle { epoch: self.runner.idle });
         if let Standing::Leader(leader) = &mut self.standing {
             leader.released = true;
@@ -370,11 +371,12 @@ impl Node {
         let names_me = self.own_claim().is_some_and(|held| held.epoch <= word.epoch);
         let idle = self.runner.is_idle() && self.phase == Phase::Idle;
         if self.sabotage.is(Mutant::X6ReleasesEarly) && !leads && self.phase == Phase::Fencing {
-            let word = ReleasedWord { epoch: self.runner.sent, term: self.hard.term };
+            let (epoch, term) = (self.runner.sent, self.hard.term);
+            let word = ReleasedWord { epoch, term, vouched: false };
             return self.send_released(word, to);
         }
         let word = if self.sabotage.is(Mutant::X6ResendsCurrentTerm) {
-            ReleasedWord { epoch: Epoch(self.hard.term.0), term: self.hard.term }
+            ReleasedWord::vouched_for(self.hard.term)
         } else {
             word
         };

@@ -148,6 +148,8 @@ pub enum Cause {
     Handover,
     /// The same leader again, under a new epoch (R2).
     Renewed,
+    /// Somebody vouched that the predecessor's host is off (V7), so that nobody waited for it (W2).
+    Confirmed,
 }
 
 /// One boss of the past, or the present one.
@@ -229,6 +231,7 @@ impl fmt::Display for Cause {
             Self::Elected => "elected",
             Self::Handover => "handover",
             Self::Renewed => "renewed",
+            Self::Confirmed => "confirmed-dead",
         })
     }
 }

@@ -63,6 +63,9 @@ impl Node {
         (phase, epoch): (Phase, Option<Epoch>),
     ) {
         let accepted = self.accept_leader(now, env, promise);
+        if let Some(epoch) = epoch.filter(|_| accepted && phase.has_permit()) {
+            self.disbelieve(env, epoch);
+        }
         match (phase, epoch) {
             (Phase::Boss, Some(epoch)) if accepted => {
                 self.campaign.votes = 0;
@@ -72,14 +75,15 @@ impl Node {
             _ => {}
         }
         // What promises nothing (V5, V7) earns no lease either.
-        let promises = accepted && !self.is_released(&env.from, env.incarnation, env.term);
+        let released = accepted && self.is_released(&env.from, env.incarnation, env.term);
         let reply = Message::HeartbeatReply {
-            seq: promises.then_some(seq),
+            seq: (accepted && !released).then_some(seq),
             version: self.durable.state.version,
             facts: Facts {
                 ready: self.could_take_over(now),
                 cut_off: self.is_cut_off(now),
                 epoch: self.epoch_beyond(env.term),
+                released,
                 ..self.facts
             },
         };

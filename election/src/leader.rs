@@ -284,7 +284,7 @@ impl Node {
         {
             // The claim was written, no permit was sent: nothing of it will become active.
             let epoch = self.runner.idle.max(held.epoch);
-            self.own_word = Some(ReleasedWord { epoch, term });
+            self.own_word = Some(ReleasedWord { epoch, term, vouched: false });
         }
         self.fence(reason);
         self.announce_released(None);
@@ -294,7 +294,8 @@ impl Node {
     pub(crate) fn abdicate(&mut self, reason: Reason) {
         let Standing::Leader(leader) = &self.standing else { return };
         let claimed = self.own_claim().map(|held| held.epoch).unwrap_or_default();
-        let word = ReleasedWord { epoch: self.runner.idle.max(claimed), term: leader.term };
+        let epoch = self.runner.idle.max(claimed);
+        let word = ReleasedWord { epoch, term: leader.term, vouched: false };
         self.own_word = Some(word);
         self.own_lease = None;
         let announced = self.own_claim().is_some();
@@ -341,6 +342,9 @@ impl Node {
         let early = self.sabotage.is(Mutant::L1ReliesEarly);
         let votes = self.hard.state.members.has_vote(from);
         let Standing::Leader(leader) = &mut self.standing else { return };
+        if facts.released && term == leader.term && votes && !leader.released {
+            return self.leave_unpromised_term(from);
+        }
         let any = self.sabotage.is(Mutant::L1CountsOtherTerms);
         let (Some(seq), true) = (seq, any || term == leader.term) else { return };
         let mut beat = leader.sent.iter().find(|beat| beat.seq == seq).cloned();
@@ -370,6 +374,17 @@ impl Node {
             progress.published = Some(now);
             let state = self.hard.state.clone();
             self.send(from.clone(), Message::Publish { state });
+        }
+    }
+
+    /// R1: a voter was told that this node is off (V7), and promises it nothing in this term for ever;
+    /// in the next it will.
+    fn leave_unpromised_term(&mut self, by: &NodeId) {
+        let Standing::Leader(leader) = &mut self.standing else { return };
+        let (term, next) = (leader.term, Some(leader.term.next()));
+        if leader.higher_term < next && !self.sabotage.is(Mutant::R1IgnoresUnpromised) {
+            leader.higher_term = next;
+            self.note(Note::Unpromised { by: by.clone(), term });
         }
     }
 

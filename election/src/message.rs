@@ -164,6 +164,7 @@ pub enum VoteKind {
 }
 
 /// What a leader should know of a voter.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Facts {
     /// Its hooks are in order and it is not about to leave: it could be promoted.
@@ -174,11 +175,13 @@ pub struct Facts {
     pub cut_off: bool,
     /// X4: its executor knows this epoch, which no term of the cluster has reached.
     pub epoch: Option<Epoch>,
+    /// V5, V7: it takes this life of the leader for released in its term, and promises it nothing.
+    pub released: bool,
 }
 
 impl Default for Facts {
     fn default() -> Self {
-        Self { ready: true, disk_ok: true, cut_off: false, epoch: None }
+        Self { ready: true, disk_ok: true, cut_off: false, epoch: None, released: false }
     }
 }
 

@@ -101,6 +101,8 @@ mutants! {
     V7IgnoresConfirmed,
     /// V7: Confirmed names the term of whoever vouches, which the host may still come to lead.
     V7NamesOwnTerm,
+    /// V7: who was said to be off is believed to be so for ever.
+    V7BelievesForEver,
     /// P1: no pre-vote; a candidate asks for votes at once.
     P1SkipsPreVote,
     /// C1: everybody campaigns at once, whatever its rank.
@@ -125,6 +127,8 @@ mutants! {
     R1StepsDown,
     /// R1: a leader never refreshes.
     R1NeverRefreshes,
+    /// R1: a leader goes on in a term in which a voter promises it nothing.
+    R1IgnoresUnpromised,
     /// R2: a leader whose epoch is spent never renews.
     R2NeverRenews,
     /// S1: a restarted voter votes at once.

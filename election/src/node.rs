@@ -62,6 +62,15 @@ pub(crate) enum Standing {
 pub(crate) struct ReleasedWord {
     pub epoch: Epoch,
     pub term: Term,
+    /// V7: by the word of an operator or a fence agent, not by the node's own.
+    pub vouched: bool,
+}
+
+impl ReleasedWord {
+    /// Of all that the node may have done up to `term`.
+    pub(crate) fn vouched_for(term: Term) -> Self {
+        Self { epoch: Epoch(term.0), term, vouched: true }
+    }
 }
 
 /// A peer that has said Hello.
@@ -132,7 +141,7 @@ impl Node {
             leader: None,
             phase: Phase::Idle,
             runner: Runner { sent: last, idle: last, stuck: false },
-            own_word: Some(ReleasedWord { epoch: last, term: hard.term }),
+            own_word: Some(ReleasedWord { epoch: last, term: hard.term, vouched: false }),
             released: BTreeMap::new(),
             peers: BTreeMap::new(),
             complaints: BTreeMap::new(),
@@ -289,13 +298,13 @@ impl Node {
                 self.handle_take_over(now, env, *version, *window);
             }
             Message::Released { epoch, term } => {
-                let word = ReleasedWord { epoch: *epoch, term: *term };
+                let word = ReleasedWord { epoch: *epoch, term: *term, vouched: false };
                 if word.term <= env.term {
                     self.take_released(now, from, env.incarnation, word, "V5");
                 }
             }
             Message::Confirmed { node, incarnation, term } => {
-                let word = ReleasedWord { epoch: Epoch(term.0), term: *term };
+                let word = ReleasedWord::vouched_for(*term);
                 if self.sabotage.is(Mutant::V7IgnoresConfirmed) {
                     return;
                 }

@@ -49,6 +49,10 @@ pub enum Note {
     HandoverFailed { to: Option<NodeId> },
     /// A voter's promise ended early (V5, V7).
     PromiseEnded { node: NodeId, term: Term, rule: &'static str },
+    /// A voter promises this leader nothing: it was told that this node is off (V7).
+    Unpromised { by: NodeId, term: Term },
+    /// A node acts that was said to be off (V7).
+    Disbelieved { node: NodeId, epoch: Epoch },
     /// A word from `node` that changes nothing, and why.
     Ignored { node: NodeId, what: &'static str, rule: &'static str, why: &'static str },
     /// A leader moves to a higher term (R1) or a new epoch (R2).
@@ -105,6 +109,8 @@ impl Note {
             | Self::CorruptTerm { .. }
             | Self::DiskRefused
             | Self::LettingGoFailed { .. }
+            | Self::Unpromised { .. }
+            | Self::Disbelieved { .. }
             | Self::LeaseViolated { .. } => Level::Warn,
             _ => Level::Info,
         }
@@ -119,6 +125,7 @@ impl Note {
             | Self::Ignored { rule, .. }
             | Self::Refreshing { rule, .. }
             | Self::Refreshed { rule, .. } => Some(rule),
+            Self::Unpromised { .. } | Self::Disbelieved { .. } => Some("V7"),
             Self::Committed { .. } => Some("K1"),
             Self::CorruptTerm { .. } => Some("T0"),
             Self::SteppedDown { reason: Reason::LeaseOver | Reason::NoLease, .. } => Some("L2"),
@@ -186,6 +193,15 @@ impl fmt::Display for Note {
             Self::PromiseEnded { node, term, rule } => {
                 write!(f, "the promise to {node} of term {term} ends: {rule}")
             }
+            Self::Unpromised { by, term } => write!(
+                f,
+                "{by} promises nothing in term {term}, as if this node were off: a higher term \
+                 follows, R1"
+            ),
+            Self::Disbelieved { node, epoch } => write!(
+                f,
+                "{node} acts, epoch {epoch}, and was said to be off: that counts no more, V7"
+            ),
             Self::Ignored { node, what, rule, why } => {
                 write!(f, "{what} from {node} ignored, {rule}: {why}")
             }

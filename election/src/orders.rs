@@ -4,7 +4,7 @@
 use crate::boss::Phase;
 use crate::cluster_state::HoldOffCause;
 use crate::command::{Command, CommandError};
-use crate::id::{Epoch, Incarnation, NodeId, Term};
+use crate::id::{Incarnation, NodeId, Term};
 use crate::leader::{Leader, MOST_ORDERS};
 use crate::members::Member;
 use crate::message::Message;
@@ -172,7 +172,7 @@ impl Node {
         } else {
             self.last_led(node, incarnation)
         };
-        let word = ReleasedWord { epoch: Epoch(term.0), term };
+        let word = ReleasedWord::vouched_for(term);
         if self.sabotage.is(Mutant::V7IgnoresConfirmed) {
             return Ok(());
         }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::boss::Phase;
-use crate::cluster_state::{Claim, ClusterState, HistoryEntry, HoldOff, Paused};
+use crate::cluster_state::{Cause, Claim, ClusterState, HistoryEntry, HoldOff, Paused};
 use crate::command::{Answer, Command};
 use crate::id::{NodeId, Term, Version};
 use crate::leader::Ground;
@@ -285,8 +285,10 @@ impl Node {
     fn write_claim(&mut self, next: &mut Draft) {
         let Standing::Leader(leader) = &self.standing else { return };
         let held = self.claim_to_publish(leader, leader.term);
-        let entry =
-            HistoryEntry { epoch: held.epoch, node: self.me.clone(), cause: leader.cause() };
+        let vouched = matches!(&self.hard.state.claim, Claim::Held(predecessor)
+            if !self.is_mine(predecessor) && self.is_vouched_off(predecessor));
+        let cause = if vouched { Cause::Confirmed } else { leader.cause() };
+        let entry = HistoryEntry { epoch: held.epoch, node: self.me.clone(), cause };
         let next = next.change();
         if leader.ground == Ground::Elected {
             // An unclean change ends what a switchover had set.

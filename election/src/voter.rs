@@ -4,7 +4,7 @@
 use crate::cluster_state::Claim;
 use crate::follower::MOST_DOUBLINGS;
 use crate::hard_state::HardState;
-use crate::id::{Incarnation, NodeId, Term, Version};
+use crate::id::{Epoch, Incarnation, NodeId, Term, Version};
 use crate::message::{Envelope, Message, Refusal, VoteKind};
 use crate::moment::{Moment, Span};
 use crate::mutant::Mutant;
@@ -234,7 +234,10 @@ impl Node {
         }
         self.released.retain(|(other, life), _| other != node || *life == incarnation || claimed);
         let highest = self.released.entry((node.clone(), incarnation)).or_insert(word);
-        highest.epoch = highest.epoch.max(word.epoch);
+        if (highest.epoch, !highest.vouched) < (word.epoch, !word.vouched) {
+            // Its own word is worth more than somebody else's of the same.
+            (highest.epoch, highest.vouched) = (word.epoch, word.vouched);
+        }
         highest.term = highest.term.max(word.term);
         let ignored = if self.promise.runs(now) {
             self.why_released_is_ignored(node, incarnation, word.term)
@@ -271,6 +274,18 @@ impl Node {
             return Some("the promise is of a later term");
         }
         None
+    }
+
+    /// V7: a life that acts in a higher term, with an epoch that a word covers, never released it:
+    /// whoever vouched for its death was wrong, and its fence window is to be waited for after all.
+    pub(crate) fn disbelieve(&mut self, env: &Envelope, epoch: Epoch) {
+        let life = (env.from.clone(), env.incarnation);
+        let contradicts = |word: &ReleasedWord| word.epoch >= epoch && word.term < env.term;
+        let believes = self.sabotage.is(Mutant::V7BelievesForEver);
+        if self.released.get(&life).is_some_and(contradicts) && !believes {
+            self.released.remove(&life);
+            self.note(Note::Disbelieved { node: life.0, epoch });
+        }
     }
 
     /// V5: whether `term` of that life is released, so that its heartbeats promise nothing.

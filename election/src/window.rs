@@ -6,6 +6,8 @@ use crate::mutant::Mutant;
 use crate::node::{Node, Standing};
 use crate::timing::fence_wait_of;
 
+const CONFIRMED: &str = "predecessor confirmed to be off";
+
 /// W2's answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Window {
@@ -29,7 +31,8 @@ impl Node {
                 return Window::Closed("the claim is its own");
             }
             Claim::Held(held) if self.has_released(held) => {
-                return Window::Closed("predecessor released");
+                let vouched = self.is_vouched_off(held);
+                return Window::Closed(if vouched { CONFIRMED } else { "predecessor released" });
             }
             Claim::Held(held) => (
                 fence_wait_of(held.fence, held.rho_ppm, timing.margin),
@@ -69,6 +72,12 @@ impl Node {
             return now;
         }
         now.plus(self.hard.state.timing.outlasting(left))
+    }
+
+    /// V7: whether it is the word of an operator or a fence agent that closes the window.
+    pub(crate) fn is_vouched_off(&self, held: &Held) -> bool {
+        let life = (held.node.clone(), held.incarnation);
+        self.released.get(&life).is_some_and(|word| word.vouched && word.epoch >= held.epoch)
     }
 
     fn has_released(&self, held: &Held) -> bool {

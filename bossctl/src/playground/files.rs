@@ -29,12 +29,13 @@ pub(super) fn cluster_toml(plan: &Plan, addresses: &[SocketAddr]) -> String {
     text
 }
 
-/// node.toml of the node in `dir`, which listens at `listen`.
+/// node.toml of the node in `dir`, which listens at `listen`. Several of them share this machine with
+/// whoever plays: none is realtime.
 pub(super) fn node_toml(name: &str, dir: &Path, listen: SocketAddr, hook_timeout: &str) -> String {
     let path = |name: &str| quoted(&dir.join(name).to_string_lossy());
     format!(
         "[node]\nname = {name}\nlisten = \"{listen}\"\nuser = \"root\"\n\
-         state-directory = {state}\nrun-directory = {run}\n\n\
+         state-directory = {state}\nrun-directory = {run}\nrealtime = \"off\"\n\n\
          [control]\nsocket = {socket}\n\n\
          [tls]\nca = {ca}\ncertificate = {certificate}\nkey = {key}\n\n\
          [hooks]\ndirectory = {hooks}\nrunner = \"direct\"\ntimeout = {timeout}\n",

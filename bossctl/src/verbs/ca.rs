@@ -11,8 +11,12 @@ pub fn ca(args: &Ca) -> Result<Exit, Failure> {
     let mut out = io::stdout().lock();
     match args {
         Ca::Init { cluster, dir } => ca::init(dir, cluster, &mut out),
-        Ca::Issue { node, dir, out: to, addresses } => {
-            ca::issue(&ca::Issue { node, dir, to: to.as_deref(), addresses }, &mut out)
+        Ca::Issue { node, dir, out: to, bundle, config, addresses } => {
+            let request = ca::Issue { node, dir, to: to.as_deref(), addresses };
+            match bundle {
+                Some(file) => ca::issue_bundle(&request, file, config.as_deref(), &mut out),
+                None => ca::issue(&request, &mut out),
+            }
         }
         Ca::Renew { node, dir, out: to, new_key, addresses } => {
             let request = ca::Issue { node, dir, to: to.as_deref(), addresses };

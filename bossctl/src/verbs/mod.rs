@@ -10,6 +10,7 @@ pub mod config;
 pub mod confirm;
 mod foresee;
 mod goal;
+pub mod install;
 pub mod reload;
 pub mod status;
 pub mod tell;

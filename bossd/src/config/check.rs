@@ -12,6 +12,7 @@ use toml::de::DeValue;
 
 use super::canonical::{LONGEST_CANONICAL, canonical_of};
 use super::error::shown;
+use super::fence::check_fence;
 use super::file::{Documents, Table, in_key, parse_choice};
 use super::keepalived::check_keepalived;
 use super::problems::{At, Given, Problems};
@@ -23,12 +24,24 @@ use super::{Checked, ClusterConfig, Config, ConfigError, Sources, server};
 
 /// Checks the texts. `host_name` is who this server is if `[node] name` does not say it.
 pub fn parse(sources: &Sources, host_name: &str) -> Result<Config, ConfigError> {
+    parse_to_act(sources, host_name, true)
+}
+
+/// The same for the process that is to act by it: what it has no rights for is refused as well.
+pub fn parse_to_act(
+    sources: &Sources,
+    host_name: &str,
+    may_reboot: bool,
+) -> Result<Config, ConfigError> {
     let mut problems = Problems::new(sources);
     let documents = Documents::parse(sources, &mut problems);
     if problems.syntax_failed() {
         return Err(problems.into_error());
     }
     let config = check(&documents, sources, host_name, &mut problems);
+    if !may_reboot {
+        server::refuse_reboot(&documents.section("hooks"), &mut problems);
+    }
     match config {
         Some(config) if problems.is_empty() => Ok(config),
         _ => Err(problems.into_error()),
@@ -58,6 +71,7 @@ fn check(
     let tls = server::check_tls(&documents.section("tls"), &sources.directory, problems);
     let hooks_table = documents.section("hooks");
     let hooks = server::check_hooks(&hooks_table, &sources.directory, problems);
+    let fence = check_fence(&documents.section("fence"), &sources.directory, problems);
     let keepalived = check_keepalived(
         &documents.section("keepalived"),
         name.as_deref(),
@@ -72,7 +86,18 @@ fn check(
     let files = std::iter::once(&sources.cluster).chain(&sources.node);
     let files = files.map(|source| source.path.clone()).collect();
     let (node, hooks) = (node?, hooks?);
-    Some(Config { files, cluster, node, log, control, tls, hooks, keepalived, checked: Checked })
+    Some(Config {
+        files,
+        cluster,
+        node,
+        log,
+        control,
+        tls,
+        hooks,
+        fence,
+        keepalived,
+        checked: Checked,
+    })
 }
 
 fn check_cluster_name(documents: &Documents<'_>, problems: &mut Problems<'_>) -> Option<String> {

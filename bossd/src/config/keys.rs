@@ -32,7 +32,7 @@ impl Section {
 }
 
 /// Every section there is.
-pub const SECTIONS: [Section; 10] = [
+pub const SECTIONS: [Section; 11] = [
     Section { name: "cluster", scope: Scope::Cluster, repeated: false, keys: &["name"] },
     Section {
         name: "member",
@@ -56,7 +56,7 @@ pub const SECTIONS: [Section; 10] = [
         name: "node",
         scope: Scope::Server,
         repeated: false,
-        keys: &["name", "listen", "user", "state-directory", "run-directory"],
+        keys: &["name", "listen", "user", "state-directory", "run-directory", "realtime"],
     },
     Section { name: "log", scope: Scope::Server, repeated: false, keys: &["level"] },
     Section {
@@ -84,6 +84,7 @@ pub const SECTIONS: [Section; 10] = [
             "escalation-timeout",
         ],
     },
+    Section { name: "fence", scope: Scope::Server, repeated: false, keys: &["run", "timeout"] },
     Section {
         name: "keepalived",
         scope: Scope::Server,

@@ -5,6 +5,7 @@
 mod canonical;
 mod check;
 mod error;
+mod fence;
 mod file;
 mod keepalived;
 mod keys;
@@ -15,15 +16,16 @@ mod server;
 mod shadow;
 mod values;
 
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::io::{self, Read as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use election::{ClusterState, NodeId, Span};
 use serde::{Deserialize, Serialize};
 
 pub use canonical::{LONGEST_CANONICAL, canonical_of, differences, differing_keys};
-pub use check::parse;
+pub use check::{parse, parse_to_act};
 pub use error::{ConfigError, Place, Problem};
 pub use keepalived::{KeepalivedConfig, Script};
 pub use keys::{SECTIONS, Scope, Section};
@@ -67,6 +69,8 @@ pub struct Config {
     pub tls: TlsConfig,
     /// What is run at a transition.
     pub hooks: HooksConfig,
+    /// What makes sure that a lost peer is off.
+    pub fence: Option<FenceConfig>,
     /// Scripts that were written for keepalived.
     pub keepalived: KeepalivedConfig,
     /// Keeps the rest of the program from making a Config by hand.
@@ -100,6 +104,8 @@ pub struct NodeConfig {
     pub state_directory: PathBuf,
     /// The marker and the control socket.
     pub run_directory: PathBuf,
+    /// Both processes run with a realtime priority and locked memory where the limits allow it.
+    pub realtime: bool,
     /// This bossd elects and shows, and runs nothing: see [`Config::in_shadow`].
     pub shadow: bool,
 }
@@ -156,6 +162,16 @@ pub enum Runner {
 pub enum OnFenceFailure {
     /// Only an alarm.
     Alarm,
+    /// The units of boss.target are stopped, and killed if they do not end.
+    StopUnits {
+        /// How much of D is kept for it.
+        timeout: Span,
+    },
+    /// This host reboots by force.
+    Reboot {
+        /// How much of D is kept for it.
+        timeout: Span,
+    },
     /// A command makes sure that nothing of this node acts any more.
     Command {
         /// The program, by its full path, and its arguments.
@@ -163,6 +179,15 @@ pub enum OnFenceFailure {
         /// How long it may take; part of D.
         timeout: Span,
     },
+}
+
+/// `[fence]`, where it has a command.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FenceConfig {
+    /// The program, by its full path, and its arguments.
+    pub argv: Vec<String>,
+    /// How long it may take.
+    pub timeout: Span,
 }
 
 /// The host's name as far as it can be a member's: its first label, in lower case.
@@ -200,7 +225,10 @@ fn read_file(path: &Path) -> Result<Option<Source>, ConfigError> {
         let help = "bossd must be able to read its configuration: see ls -l";
         ConfigError::of_file(path, format!("cannot be read: {error}"), help)
     };
-    let file = match File::open(path) {
+    // A pipe that nobody writes to would be waited for, for ever.
+    let mut options = OpenOptions::new();
+    let opened = options.read(true).custom_flags(nix::libc::O_NONBLOCK).open(path);
+    let file = match opened {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         opened => opened.map_err(unreadable)?,
     };

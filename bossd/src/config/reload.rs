@@ -11,12 +11,13 @@ use super::{
 };
 
 /// The keys that need a restart, each with the reason.
-pub const NEED_RESTART: [(&str, &str); 6] = [
+pub const NEED_RESTART: [(&str, &str); 7] = [
     ("node.name", "who this server is is settled at the start"),
     ("node.listen", "the port is bound at the start"),
     ("node.user", "the elector runs as this user since the start"),
     ("node.state-directory", "the state is locked and in use"),
     ("node.run-directory", "the lock and the record of what acts are in use"),
+    ("node.realtime", "priority and memory are settled at the start"),
     ("control.socket", "the socket is bound at the start"),
 ];
 
@@ -64,8 +65,10 @@ fn differences(old: &Values, new: &Values) -> Vec<Difference> {
 /// Every key of this server's sections. Exhaustive, so that a new field does not compile until it is
 /// here.
 fn values(config: &Config) -> Values {
-    let Config { files: _, cluster: _, node, log, control, tls, hooks, keepalived, .. } = config;
-    let NodeConfig { name, listen, user, state_directory, run_directory, shadow: _ } = node;
+    let Config { files: _, cluster: _, node, log, control, tls, hooks, fence, keepalived, .. } =
+        config;
+    let NodeConfig { name, listen, user, state_directory, run_directory, realtime, shadow: _ } =
+        node;
     let LogConfig { level } = log;
     let ControlConfig { socket, operators } = control;
     let TlsConfig { ca, certificate, key } = tls;
@@ -79,10 +82,13 @@ fn values(config: &Config) -> Values {
     };
     let (on_fence_failure, command, timeout_of_command) = match on_fence_failure {
         OnFenceFailure::Alarm => ("alarm", None, None),
+        OnFenceFailure::StopUnits { timeout } => ("stop-units", None, Some(written(*timeout))),
+        OnFenceFailure::Reboot { timeout } => ("reboot", None, Some(written(*timeout))),
         OnFenceFailure::Command { argv, timeout } => {
             ("command", Some(argv.join(" ")), Some(written(*timeout)))
         }
     };
+    let fence = fence.as_ref();
     let runner = match runner {
         Runner::Direct => "direct",
     };
@@ -92,6 +98,7 @@ fn values(config: &Config) -> Values {
         ("node.user", Some(user.clone())),
         ("node.state-directory", path(state_directory)),
         ("node.run-directory", path(run_directory)),
+        ("node.realtime", Some(if *realtime { "auto" } else { "off" }.to_owned())),
         ("log.level", Some(level.to_string().to_lowercase())),
         ("control.socket", path(socket)),
         ("control.operators", operators.clone()),
@@ -104,6 +111,8 @@ fn values(config: &Config) -> Values {
         ("hooks.on-fence-failure", Some(on_fence_failure.to_owned())),
         ("hooks.escalation-command", command),
         ("hooks.escalation-timeout", timeout_of_command),
+        ("fence.run", fence.map(|fence| fence.argv.join(" "))),
+        ("fence.timeout", fence.map(|fence| written(fence.timeout))),
         ("keepalived.instance", Some(instance.clone())),
         ("keepalived.notify", script(notify)),
         ("keepalived.notify-master", script(master)),

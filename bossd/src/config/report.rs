@@ -139,6 +139,12 @@ impl Report {
         );
         self.line("urgent demote", &urgent_demote(config));
         self.line("planned demote", &format_args!("{} at most", config.hooks.timeout));
+        if let Some(fence) = &config.fence {
+            let (program, timeout) = (&fence.argv[0], fence.timeout);
+            let what =
+                format!("{program} within {timeout}; exit 0 ends the wait for its fence window");
+            self.line("a lost peer is ended", &what);
+        }
     }
 
     fn heading(&mut self, text: &str) {
@@ -158,6 +164,12 @@ fn urgent_demote(config: &Config) -> String {
     let hooks = config.hooks.urgent_budget(config.cluster.state.timing.fence);
     match &config.hooks.on_fence_failure {
         OnFenceFailure::Alarm => format!("hooks get {hooks}, then an alarm"),
+        OnFenceFailure::StopUnits { timeout } => {
+            format!("hooks get {hooks}, then the units of boss.target are ended within {timeout}")
+        }
+        OnFenceFailure::Reboot { timeout } => {
+            format!("hooks get {hooks}, then this host reboots by force, {timeout} before the end")
+        }
         OnFenceFailure::Command { argv, timeout } => {
             format!("hooks get {hooks}, then {} gets {timeout}", argv[0])
         }

@@ -19,7 +19,9 @@ impl HooksConfig {
     pub fn escalation_budget(&self) -> Span {
         match &self.on_fence_failure {
             OnFenceFailure::Alarm => Span::ZERO,
-            OnFenceFailure::Command { timeout, .. } => *timeout,
+            OnFenceFailure::StopUnits { timeout }
+            | OnFenceFailure::Reboot { timeout }
+            | OnFenceFailure::Command { timeout, .. } => *timeout,
         }
     }
 
@@ -40,7 +42,7 @@ impl HooksConfig {
         }
         Err(format!(
             "the cluster's fence-window of {fence} is too short for this node, whose \
-             escalation-timeout takes {} of it: it cannot be boss. Shorten escalation-timeout in \
+             on-fence-failure takes {} of it: it cannot be boss. Shorten escalation-timeout in \
              [hooks], or apply a longer fence-window",
             self.escalation_budget()
         ))
@@ -62,6 +64,7 @@ pub(super) fn check_node(
     let state_directory =
         check_path(table, "state-directory", STATE_DIRECTORY, directory, problems);
     let run_directory = check_path(table, "run-directory", RUN_DIRECTORY, directory, problems);
+    let realtime = table.choice("realtime", &[("auto", true), ("off", false)], problems);
     let (name, at) = match given {
         Some(Given { value, at }) => (NodeId::new(value), Some(at)),
         None if name_missing => (NodeId::new(host_name), None),
@@ -78,6 +81,7 @@ pub(super) fn check_node(
         user: user.map_or(USER, |given| given.value).to_owned(),
         state_directory,
         run_directory,
+        realtime: realtime.is_none_or(|given| given.value),
         shadow: false,
     })
 }
@@ -188,7 +192,19 @@ pub(super) fn check_fence_window(
         fence.part(4),
         fence_reserve(fence)
     );
-    problems.add_near(table.place_of("escalation-timeout").as_ref(), Wrong::new(message, help));
+    let at = ["escalation-timeout", "on-fence-failure"].iter().find_map(|key| table.place_of(key));
+    problems.add_near(at.as_ref(), Wrong::new(message, help));
+}
+
+/// Where bossd could not reboot the host: an emergency is no time to find that out.
+pub(super) fn refuse_reboot(table: &Table<'_>, problems: &mut Problems<'_>) {
+    let key = table.value("on-fence-failure");
+    let Some(given) = key.filter(|given| given.value.as_str() == Some("reboot")) else { return };
+    let message = "on-fence-failure = \"reboot\" needs the right to reboot this host, which is not \
+                   here";
+    let help = "run bossd as root with CAP_SYS_BOOT, and check the file as the same user; or write \
+                on-fence-failure = \"stop-units\"";
+    problems.add(&given.at, Wrong::new(message, help));
 }
 
 fn parse_runner(text: &str) -> Result<Runner, Wrong> {
@@ -202,14 +218,28 @@ fn parse_runner(text: &str) -> Result<Runner, Wrong> {
     }
 }
 
+/// The words of `on-fence-failure`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Means {
+    Alarm,
+    StopUnits,
+    Reboot,
+    Command,
+}
+
 fn check_on_fence_failure(
     table: &Table<'_>,
     directory: &Path,
     problems: &mut Problems<'_>,
 ) -> Option<OnFenceFailure> {
     let before = problems.count();
-    let command =
-        table.choice("on-fence-failure", &[("alarm", false), ("command", true)], problems);
+    let words = [
+        ("alarm", Means::Alarm),
+        ("stop-units", Means::StopUnits),
+        ("reboot", Means::Reboot),
+        ("command", Means::Command),
+    ];
+    let means = table.choice("on-fence-failure", &words, problems);
     let argv = table.strings("escalation-command", problems);
     let timeout = table.time(
         "escalation-timeout",
@@ -219,27 +249,40 @@ fn check_on_fence_failure(
     if problems.count() > before {
         return None;
     }
-    let Some(command) = command.filter(|command| command.value) else {
-        let given_argv = argv.filter(|argv| !argv.value.is_empty()).map(|argv| argv.at);
-        for (key, at) in [
-            ("escalation-command", given_argv),
-            ("escalation-timeout", timeout.map(|timeout| timeout.at)),
-        ] {
-            let Some(at) = at else { continue };
-            let message = format!("`{key}` has no effect with on-fence-failure = \"alarm\"");
-            let help = "remove it, or write on-fence-failure = \"command\"";
+    let chosen = means.as_ref().map_or(Means::Alarm, |means| means.value);
+    if let Some(Given { at, .. }) = means.filter(|means| means.value == Means::Command) {
+        let argv = check_argv(argv, &at, directory, problems);
+        if timeout.is_none() {
+            let message = "on-fence-failure = \"command\" needs `escalation-timeout`";
+            let help = "say how much of the fence window the command gets: escalation-timeout = \
+                        \"200ms\"";
             problems.add(&at, Wrong::new(message, help));
         }
-        return (problems.count() == before).then_some(OnFenceFailure::Alarm);
-    };
-    let argv = check_argv(argv, &command.at, directory, problems);
-    if timeout.is_none() {
-        let message = "on-fence-failure = \"command\" needs `escalation-timeout`";
-        let help =
-            "say how much of the fence window the command gets: escalation-timeout = \"200ms\"";
-        problems.add(&command.at, Wrong::new(message, help));
+        return Some(OnFenceFailure::Command { argv: argv?, timeout: timeout?.value });
     }
-    Some(OnFenceFailure::Command { argv: argv?, timeout: timeout?.value })
+    let has_no_effect = |at: &At, key: &str, word: &str| {
+        let message = format!("`{key}` has no effect with on-fence-failure = \"{word}\"");
+        let help = "remove it, or write on-fence-failure = \"command\"";
+        (at.clone(), Wrong::new(message, help))
+    };
+    let word = words.iter().find(|(_, means)| *means == chosen).map_or("alarm", |(word, _)| word);
+    let mut wrong = Vec::new();
+    if let Some(argv) = argv.filter(|argv| !argv.value.is_empty()) {
+        wrong.push(has_no_effect(&argv.at, "escalation-command", word));
+    }
+    if let (Some(timeout), Means::Alarm) = (&timeout, chosen) {
+        wrong.push(has_no_effect(&timeout.at, "escalation-timeout", word));
+    }
+    for (at, wrong) in wrong {
+        problems.add(&at, wrong);
+    }
+    let kept = |default| timeout.as_ref().map_or(default, |timeout| timeout.value);
+    let chosen = match chosen {
+        Means::StopUnits => OnFenceFailure::StopUnits { timeout: kept(STOPPING_UNITS) },
+        Means::Reboot => OnFenceFailure::Reboot { timeout: kept(REBOOTING) },
+        Means::Alarm | Means::Command => OnFenceFailure::Alarm,
+    };
+    (problems.count() == before).then_some(chosen)
 }
 
 /// The command as it is run. Its program is named by a path: an emergency is no time to search.
@@ -279,7 +322,7 @@ fn check_path(
     given.map_or_else(|| PathBuf::from(default), |given| given.value)
 }
 
-fn parse_path(text: &str, directory: &Path) -> Result<PathBuf, Wrong> {
+pub(super) fn parse_path(text: &str, directory: &Path) -> Result<PathBuf, Wrong> {
     if text.is_empty() || text.contains('\0') {
         return Err(Wrong::new(format!("{} is not a path", shown(text)), "write a full path"));
     }
@@ -296,6 +339,10 @@ const DEFAULT_HOOK_TIMEOUT: Span = Span::from_secs(30);
 const SHORTEST_HOOK_TIMEOUT: Span = Span::from_millis(100);
 /// Beyond it a hook hangs; a switchover must end.
 const LONGEST_HOOK_TIMEOUT: Span = Span::from_secs(3600);
+/// To ask for the units, stop and kill them, and see each of them gone (protocol.md 4, Fencing).
+const STOPPING_UNITS: Span = Span::from_millis(300);
+/// To say it to the log and to call the kernel.
+const REBOOTING: Span = Span::from_millis(100);
 /// Less than it takes to start a process.
 const SHORTEST_ESCALATION: Span = Span::from_millis(10);
 /// Enough of the members to recognise the list.

@@ -15,8 +15,9 @@ impl Config {
     pub fn in_shadow(mut self) -> Self {
         self.node.shadow = true;
         self.node.state_directory = self.node.state_directory.join(SHADOW);
-        // The command would be an effect.
+        // Whatever else it says would be an effect.
         self.hooks.on_fence_failure = OnFenceFailure::Alarm;
+        self.fence = None;
         self
     }
 }

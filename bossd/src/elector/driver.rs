@@ -4,11 +4,13 @@
 
 mod certificates;
 mod expiry;
+mod fence;
 mod known_boss;
 mod messages;
 mod orphaned;
 mod reload;
 mod settings;
+mod sleep;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -27,8 +29,10 @@ use super::peer::{PeerEvent, Peers};
 use super::picture::{Background, Picture};
 use super::schema::wire;
 use super::state_dir::{Storage, StorageEvent};
+use fence::Fences;
 use known_boss::KnownBoss;
 use reload::{Looked, Reloading};
+use sleep::GoingToSleep;
 
 use crate::clock::{self, Alarm};
 use crate::ipc::{self, HookFacts, ToElector, ToExecutor, transition_id};
@@ -83,6 +87,8 @@ pub struct Driver {
     /// What the service manager was told last, and when.
     one_line: (String, Moment),
     known_boss: KnownBoss,
+    fences: Fences,
+    going_to_sleep: GoingToSleep,
     unborn: bool,
     executor_gone: bool,
     end: Option<u8>,
@@ -141,6 +147,8 @@ impl Driver {
             pictured: None,
             one_line: (String::new(), Moment::default()),
             known_boss: KnownBoss::default(),
+            fences: Fences::default(),
+            going_to_sleep: GoingToSleep::default(),
             unborn,
             executor_gone: false,
             end: None,
@@ -279,7 +287,10 @@ impl Driver {
             ToElector::Alarm(text) => self.background.set_alarm(text),
             ToElector::Reload(anew) => self.handle_anew(*anew),
             ToElector::Reloaded { asks, outcome } => self.handle_reloaded(&asks, &outcome),
+            ToElector::Sleep => self.handle_sleep(),
+            ToElector::Fenced { run, outcome } => self.handle_fenced(run, outcome),
             ToElector::TlsTrouble(why) => self.background.set_tls_trouble(why),
+            ToElector::UnitTrouble(why) => self.background.set_unit_trouble(why),
             ToElector::Leave => {
                 info!("leaving");
                 let _ = self.node.handle_command(clock::now(), 0, Command::Leave);
@@ -426,6 +437,8 @@ impl Driver {
         self.tell_drains_and_pauses(&snapshot.state);
         self.end_what_is_over(&snapshot);
         self.tell_known_boss(now, &snapshot);
+        self.fence_the_lost(now, &snapshot);
+        self.end_sleeps_wait(now, &snapshot);
         let picture = self.background.paint(now, snapshot, &self.peers.links());
         self.tell_service_manager(now, one_line(&picture.status));
         self.pictures.send_replace(Arc::new(picture));

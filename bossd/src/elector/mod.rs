@@ -28,7 +28,7 @@ use tracing::error;
 
 use crate::config::{Config, ConfigError};
 use crate::ipc::{self, StartUp, ToElector, ToExecutor};
-use crate::{clock, logging, sysexits};
+use crate::{clock, logging, sys, sysexits};
 use control::{Access, COMMANDS_WAITING, Doors, Limits};
 use driver::{Driver, Inputs};
 use peer::{PeerAddress, PeerError, PeerSettings, Peers};
@@ -118,7 +118,12 @@ async fn start_and_run() -> Result<u8, StartError> {
     }
     let config = reload::config(&start)?;
     logging::init(config.log.level);
+    let realtime = config.node.realtime;
     let driver = assemble(&start, config, to_executor, UnixListener::from(control))?;
+    if realtime {
+        // This thread alone: it is the election's.
+        sys::run_in_realtime("elector");
+    }
     Ok(driver.run(from_executor.into_queue()).await)
 }
 

@@ -70,6 +70,8 @@ pub struct Background {
     /// The cluster-wide part of the file, as read last.
     file: String,
     certificates: Certificates,
+    /// What is wrong with the units that follow the boss.
+    unit_trouble: Option<String>,
     cluster: ClusterId,
     executor_pid: u32,
     cleans_up: bool,
@@ -79,6 +81,7 @@ pub struct Background {
     /// As the cluster has it.
     timing: Timing,
     alarm: Option<String>,
+    fence_trouble: Option<String>,
     /// How long the hooks took to let go.
     demotes: Vec<model::DemoteTime>,
     gaps: LoopGaps,
@@ -98,11 +101,13 @@ impl Background {
             file: reload::canonical(start).unwrap_or_else(|_| config.cluster.canonical.clone()),
             config: Arc::new(config),
             certificates: Certificates::new(start.tls.facts(UnixTime::now()).ok()),
+            unit_trouble: None,
             cluster,
             executor_pid: start.executor_pid,
             cleans_up: start.cleans_up,
             hooks: HookList { ready: start.ready.clone(), files: Vec::new() },
             alarm: None,
+            fence_trouble: None,
             demotes: start.demotes.clone(),
             gaps: LoopGaps::new(),
             boss_since: None,
@@ -174,6 +179,11 @@ impl Background {
         self.certificates.set_other(member, not_after);
     }
 
+    /// What is wrong with the units that follow the boss; None when nothing is.
+    pub fn set_unit_trouble(&mut self, why: Option<String>) {
+        self.unit_trouble = why;
+    }
+
     /// Whether this process cleans up after a dead executor.
     pub fn cleans_up(&self) -> bool {
         self.cleans_up
@@ -218,6 +228,11 @@ impl Background {
     /// The executor's alarm; None ends it.
     pub fn set_alarm(&mut self, alarm: Option<String>) {
         self.alarm = alarm;
+    }
+
+    /// Why nothing makes sure that a lost peer is off; None when something does, or nobody waits.
+    pub fn set_fence_trouble(&mut self, why: Option<String>) {
+        self.fence_trouble = why;
     }
 
     /// The timer fired this late.
@@ -418,7 +433,13 @@ impl Background {
         if let Some(text) = &self.alarm {
             alarms.push(model::Alarm { level: model::Level::Unsafe, text: text.clone() });
         }
+        if let Some(text) = &self.fence_trouble {
+            alarms.push(model::Alarm { level: model::Level::Degraded, text: text.clone() });
+        }
         if let Err(why) = &self.hooks.ready {
+            alarms.push(model::Alarm { level: model::Level::Degraded, text: why.clone() });
+        }
+        if let Some(why) = &self.unit_trouble {
             alarms.push(model::Alarm { level: model::Level::Degraded, text: why.clone() });
         }
         if let Err(why) = &self.room {

@@ -234,7 +234,11 @@ fn read(directory: &Path) -> Result<Option<Stored>, StateDirError> {
         Err(error) => return Err(io_error(&path, "opening")(error)),
     };
     let stored = parse(file).map_err(io_error(&path, "reading"))?;
-    let stored = stored.map_err(|error| StateDirError::Unusable { path, error })?;
+    let stored = stored.map_err(|error| match error {
+        // Nothing is wrong with it: what is wrong is the version that reads it.
+        StateFileError::Newer(_) => StateDirError::Newer { path, error },
+        error => StateDirError::Unusable { path, error },
+    })?;
     check_generation(directory, &stored)?;
     Ok(Some(stored))
 }

@@ -85,6 +85,7 @@ impl Bench {
             reloaded: None,
             host_name: "alpha".to_owned(),
             spared,
+            target: None,
             serving: None,
             is_clean_up: true,
         }

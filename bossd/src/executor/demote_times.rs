@@ -12,6 +12,7 @@ use tracing::warn;
 
 use super::hooks::directory::HookDirectory;
 use super::hooks::outcome::Step;
+use super::target::is_target;
 use crate::config::Config;
 
 /// The file in the run directory: a JSON list.
@@ -63,7 +64,8 @@ impl DemoteTimes {
     /// A hook that was removed is not measured again, and its last word must not stay for ever.
     fn forget_the_gone(&mut self) {
         let Ok(present) = HookDirectory::read(&self.hooks) else { return };
-        self.times.retain(|name, _| present.hooks.iter().any(|hook| hook.name == *name));
+        let is_there = |name: &str| present.hooks.iter().any(|hook| hook.name == name);
+        self.times.retain(|name, _| is_there(name) || is_target(name));
     }
 
     /// All of them, in the order of their names.

@@ -18,10 +18,13 @@ use tracing::{error, warn};
 use reload::{Read, Reloads};
 use stop::Stopping;
 
+use super::fence::{Fenced, Fences};
 use super::marker::MarkerFile;
 use super::readiness::Readiness;
+use super::sleep::{Said, Sleep};
 use super::state_json::{KnownBoss, StateJson};
 use super::supervise::{Elector, Restart, Restarts};
+use super::target::{Found, TargetWatch};
 use super::tls_files::{TlsWatch, Trouble};
 use super::transition::{Outcome, Transitions};
 use super::{Began, Environment};
@@ -43,6 +46,8 @@ pub struct Daemon {
     /// that hangs in the kernel must not keep a hook's failure from being seen.
     reaping: Option<oneshot::Receiver<Option<u8>>>,
     restarts: Restarts,
+    fences: Fences,
+    sleep: Sleep,
     /// When the next elector starts.
     restart_at: Option<Moment>,
     stopping: Stopping,
@@ -50,6 +55,7 @@ pub struct Daemon {
     serving: bool,
     reloads: Reloads,
     tls_watch: TlsWatch,
+    target_watch: TargetWatch,
     /// The marker may say "acting".
     recorded: bool,
     /// The elector was told of an alarm that has not ended.
@@ -73,6 +79,8 @@ enum Event {
     Outcome(Outcome),
     Reaped(Option<u8>),
     Read(Read),
+    Fenced(Fenced),
+    Sleep(Said),
     Signal(Signal),
     Time,
 }
@@ -96,11 +104,16 @@ impl Daemon {
         marker: MarkerFile,
     ) -> io::Result<Self> {
         let recorded = !machine.is_idle();
-        let readiness = Readiness::new(environment.config.clone());
+        let readiness = Readiness::new(environment.config.clone(), environment.target.clone());
         let state_json = StateJson::start(&environment.config)?;
         let machine = Rc::new(RefCell::new(machine));
         let (sender, outcomes) = mpsc::unbounded_channel();
+        let fences = Fences::new(environment.spared.clone());
+        let watches = !environment.is_clean_up && !environment.config.node.shadow;
+        let sleep = if watches { Sleep::watched() } else { Sleep::unwatched() };
         let transitions = Transitions::new(&environment, machine.clone(), sender);
+        let target = environment.target.clone();
+        let target_watch = TargetWatch::new(target, environment.spared.clone());
         Ok(Self {
             environment,
             machine,
@@ -110,11 +123,14 @@ impl Daemon {
             elector: None,
             reaping: None,
             restarts: Restarts::default(),
+            fences,
+            sleep,
             restart_at: None,
             stopping: Stopping::No,
             serving: false,
             reloads: Reloads::default(),
             tls_watch: TlsWatch::default(),
+            target_watch,
             recorded,
             alarmed: false,
             readiness,
@@ -146,6 +162,8 @@ impl Daemon {
             self.end_if_due();
             self.start_elector_if_due();
             self.go_on_with_reload(clock::now());
+            let is_idle = self.machine.borrow().is_idle();
+            self.sleep.go_on_if_due(is_idle, self.elector.is_some());
             if let Stopping::Done { status } = self.stopping {
                 self.end_state_json();
                 return status;
@@ -164,6 +182,8 @@ impl Daemon {
                 Some(signal) = signals.recv() => Event::Signal(signal),
                 _ = self.alarm.fired() => Event::Time,
                 read = self.reloads.read() => Event::Read(read),
+                Some(fenced) = self.fences.next() => Event::Fenced(fenced),
+                said = self.sleep.next() => Event::Sleep(said),
                 message = next_message(&mut self.elector) => Event::Elector(message),
             };
             self.handle(event);
@@ -179,6 +199,8 @@ impl Daemon {
             Event::Outcome(outcome) => self.handle_outcome(now, outcome),
             Event::Reaped(status) => self.handle_reaped(status),
             Event::Read(read) => self.handle_read(read),
+            Event::Sleep(said) => self.handle_sleep(said),
+            Event::Fenced(Fenced { run, outcome }) => self.tell(ToElector::Fenced { run, outcome }),
             Event::Signal(Signal::Terminate) => self.handle_terminate(now),
             Event::Signal(Signal::Child) => self.transitions.reap(),
             Event::Signal(Signal::Hangup) => self.reloads.ask(None),
@@ -221,6 +243,13 @@ impl Daemon {
         {
             self.tell(ToElector::TlsTrouble(why));
         }
+        let idle = {
+            let machine = self.machine.borrow();
+            machine.is_idle().then(|| machine.last_epoch().0)
+        };
+        if let Some(Found(why)) = self.target_watch.look(now, idle) {
+            self.tell(ToElector::UnitTrouble(why));
+        }
     }
 
     fn handle_message(&mut self, now: Moment, message: ToExecutor) {
@@ -259,6 +288,8 @@ impl Daemon {
                     until: until.into(),
                 });
             }
+            ToExecutor::MaySleep => self.sleep.handed_over(),
+            ToExecutor::Fence(order) => self.fences.start(&self.environment.config, order),
             ToExecutor::Reload { ask } => self.reloads.ask(Some(ask)),
             ToExecutor::Taken(taken) => self.handle_taken(taken),
             // The channel's end follows; it is expected.
@@ -333,6 +364,17 @@ impl Daemon {
         }
     }
 
+    fn handle_sleep(&mut self, said: Said) {
+        match said {
+            Said::Sleeps if self.elector.is_some() => {
+                self.sleep.wait();
+                self.tell(ToElector::Sleep);
+            }
+            Said::Sleeps => self.sleep.wait(),
+            Said::Woke => self.sleep.woke(),
+        }
+    }
+
     fn tell(&self, message: ToElector) {
         if let Some(elector) = &self.elector
             && !elector.to.send(message)
@@ -367,6 +409,7 @@ impl Daemon {
                 let files = self.readiness.files();
                 self.tell(ToElector::Hooks(files));
                 self.tell(ToElector::TlsTrouble(self.tls_watch.known()));
+                self.tell(ToElector::UnitTrouble(self.target_watch.known()));
             }
             Err(error) => {
                 error!("the elector cannot be started: {error}");

@@ -1,6 +1,8 @@
 //! What `on-fence-failure` says when the demote hooks failed: nothing but the alarm that was
-//! already given, or a command that makes sure that nothing of this node acts any more. It must
-//! have ended by the end of D.
+//! already given, or what makes sure that nothing of this node acts any more: the units of
+//! boss.target are ended, this host reboots, or a command. It must have ended by the end of D.
+
+mod units;
 
 use std::process::Stdio;
 
@@ -14,23 +16,63 @@ use super::hooks::tree::{self, Bystanders, Spared};
 use super::transition::Outcome;
 use crate::clock::{self, Alarm};
 use crate::config::OnFenceFailure;
+use crate::{journal, sys};
+
+/// What has failed to let go, and how long there is.
+pub(super) struct Emergency {
+    /// What hooks are told.
+    pub(super) facts: Facts,
+    /// The end of D.
+    pub(super) limit: Moment,
+    /// Something was promoted since this host booted: a reboot would end it.
+    pub(super) acted_since_boot: bool,
+}
 
 /// Carries it out and reports [`Outcome::Escalated`].
 pub(super) async fn run(
     how: OnFenceFailure,
-    facts: Facts,
-    limit: Moment,
+    emergency: Emergency,
     spared: Spared,
     outcomes: mpsc::UnboundedSender<Outcome>,
 ) {
+    let Emergency { facts, limit, acted_since_boot } = emergency;
     let success = match how {
         OnFenceFailure::Alarm => false,
+        OnFenceFailure::StopUnits { timeout } => {
+            // Noticed late, after a suspend say: what stands is ended all the same.
+            let limit = limit.latest(clock::now().plus(timeout));
+            units::end(&facts.transition, limit, &spared).await
+        }
+        OnFenceFailure::Reboot { timeout: _ } => {
+            reboot(&facts, acted_since_boot, sys::reboot_now);
+            false
+        }
         OnFenceFailure::Command { argv, timeout } => {
             let limit = limit.earliest(clock::now().plus(timeout));
             command(&argv, &facts, limit, &spared).await
         }
     };
     let _ = outcomes.send(Outcome::Escalated { success });
+}
+
+/// Comes back only if this host goes on. What a boot has not ended another one will not end either:
+/// a host whose demote hook fails at every start must not reboot for ever.
+fn reboot(facts: &Facts, acted_since_boot: bool, reboot_now: impl FnOnce() -> std::io::Error) {
+    let (boss_transition, message_id) = (facts.transition.as_str(), journal::REBOOTS);
+    if !acted_since_boot {
+        error!(
+            boss_transition,
+            "not rebooting: nothing was promoted since this host has booted, so that another boot \
+             would end nothing. Mend the demote hooks"
+        );
+        return;
+    }
+    error!(
+        boss_transition,
+        message_id, "rebooting this host by force: its demote hooks have failed"
+    );
+    let error = reboot_now();
+    error!(boss_transition, "this host does not reboot: {error}");
 }
 
 async fn command(argv: &[String], facts: &Facts, limit: Moment, spared: &Spared) -> bool {
@@ -85,5 +127,50 @@ async fn over(limit: Moment) {
         if alarm.set(next).is_err() || alarm.fired().await.is_err() {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::executor::hooks::plan::HookState;
+
+    fn facts() -> Facts {
+        Facts {
+            cluster: "web".to_owned(),
+            node: "alpha".to_owned(),
+            state: HookState::Backup,
+            epoch: Some(7),
+            term: 7,
+            current: None,
+            current_address: None,
+            previous: None,
+            reason: String::new(),
+            transition: "alpha-7-demote".to_owned(),
+            urgent: true,
+            deadline_ms: 0,
+            priority: 100,
+            role: None,
+            members: Vec::new(),
+            dry_run: false,
+            run_directory: String::new(),
+        }
+    }
+
+    /// The kernel is not called here: `tests/systemd` reboots a host for real.
+    #[test]
+    fn a_host_reboots_once_for_what_was_promoted_since_it_booted_and_not_for_what_outlived_a_boot()
+    {
+        let called = Cell::new(0);
+        let refuse = || {
+            called.set(called.get() + 1);
+            std::io::Error::from(std::io::ErrorKind::PermissionDenied)
+        };
+        reboot(&facts(), false, refuse);
+        assert_eq!(called.get(), 0);
+        reboot(&facts(), true, refuse);
+        assert_eq!(called.get(), 1);
     }
 }

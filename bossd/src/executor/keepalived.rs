@@ -50,7 +50,7 @@ fn judge(script: &Script) -> Result<(), Distrust> {
 }
 
 fn hook(script: &Script, arguments: Vec<String>) -> Hook {
-    Hook { name: script.key.to_owned(), path: script.path.clone(), arguments: Some(arguments) }
+    Hook { arguments: Some(arguments), ..Hook::new(script.key, script.path.clone()) }
 }
 
 #[cfg(test)]

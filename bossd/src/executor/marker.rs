@@ -52,6 +52,17 @@ impl MarkerFile {
         }
     }
 
+    /// Whether effects may stand that began since this host has booted. A record that cannot be read
+    /// is taken for one: a boot empties the run directory.
+    pub fn acted_since_boot(&self) -> bool {
+        let Ok(bytes) = fs::read(&self.path) else { return false };
+        match serde_json::from_slice(&bytes) {
+            Ok(Content::Acting { boot_id, .. }) => boot_id == self.boot_id,
+            Ok(Content::Idle { .. }) => false,
+            Err(_) => true,
+        }
+    }
+
     /// Effects of this permit may stand from now on.
     pub fn write_acting(&self, permit: Permit) -> io::Result<()> {
         self.write(&Content::Acting {
@@ -100,7 +111,11 @@ mod tests {
         let permit = Permit { epoch: Epoch(7), until: Moment::default(), fence };
         marker.write_acting(permit).expect("writable");
         assert_eq!(marker.read(), Marker::Acting { epoch: Epoch(7), fence });
+        assert!(marker.acted_since_boot());
+        let later = MarkerFile { path: marker.path.clone(), boot_id: "another".to_owned() };
+        assert!(!later.acted_since_boot());
         marker.write_idle(Epoch(7)).expect("writable");
+        assert!(!marker.acted_since_boot());
         assert_eq!(marker.read(), Marker::Idle { epoch: Epoch(7) });
         for garbage in ["", "{", "{\"state\":\"boss\"}", "acting"] {
             fs::write(marker.path(), garbage).expect("writable");

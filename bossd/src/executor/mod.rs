@@ -7,6 +7,7 @@ pub mod clean_up;
 mod demote_times;
 pub mod enforce;
 mod escalate;
+mod fence;
 pub mod hooks;
 pub mod keepalived;
 mod leftovers;
@@ -14,8 +15,10 @@ pub mod marker;
 mod readiness;
 mod reload;
 mod remembered;
+mod sleep;
 mod state_json;
 pub mod supervise;
+pub mod target;
 mod tls_files;
 mod transition;
 
@@ -40,12 +43,13 @@ use crate::config::{self, Config, Sources};
 use crate::elector::peer::{TlsError, TlsMaterial};
 use crate::elector::state_dir;
 use crate::ipc::{StartUp, ToElector};
-use crate::{journal, logging, sysexits};
+use crate::{journal, logging, sys, sysexits};
 use enforce::{Daemon, Signal};
 use hooks::runner::{Runner, direct::Direct};
 use hooks::tree::{Spared, become_subreaper};
 use marker::MarkerFile;
 use supervise::{Elector, elector_user};
+use target::Target;
 
 /// The group that may read the control socket.
 const READERS: &str = "boss";
@@ -60,6 +64,8 @@ pub struct Environment {
     host_name: String,
     runner: Rc<Runner>,
     spared: Spared,
+    /// What has services follow the boss; None where bossd is none itself.
+    target: Option<Rc<Target>>,
     /// None in a clean-up, which starts no elector.
     serving: Option<Serving>,
     is_clean_up: bool,
@@ -150,6 +156,9 @@ pub fn run(config: &Path, effects: Effects) -> u8 {
     let started = prepare(config, false, effects).and_then(|environment| {
         block_on(async {
             let signals = signals().map_err(system("catching signals"))?;
+            if environment.config.node.realtime {
+                sys::run_in_realtime("executor");
+            }
             let daemon = daemon(environment).await?;
             Ok(daemon.run(signals).await)
         })
@@ -193,7 +202,9 @@ fn prepare(path: &Path, is_clean_up: bool, effects: Effects) -> Result<Environme
     let host_name = config::host_name().map_err(system("reading the host's name"))?;
     let sources =
         if is_clean_up { remembered::sources(path, &host_name) } else { config::read(path) }?;
-    let config = config::parse(&sources, &host_name)?;
+    // A clean-up lets go with what it has, and escalates as far as its rights go.
+    let may_reboot = is_clean_up || effects == Effects::None || sys::may_reboot();
+    let config = config::parse_to_act(&sources, &host_name, may_reboot)?;
     let config = if effects == Effects::None { config.in_shadow() } else { config };
     logging::init(config.log.level);
     if config.node.shadow && !is_clean_up {
@@ -212,6 +223,7 @@ fn prepare(path: &Path, is_clean_up: bool, effects: Effects) -> Result<Environme
         remembered::keep(&config.node.run_directory, &sources);
     }
     let spared = Spared::default();
+    let target = Target::of_instance(&config).map(Rc::new);
     Ok(Environment {
         runner: Rc::new(Runner::Direct(Direct::new(spared.clone()))),
         config: Rc::new(config),
@@ -219,6 +231,7 @@ fn prepare(path: &Path, is_clean_up: bool, effects: Effects) -> Result<Environme
         reloaded: None,
         host_name,
         spared,
+        target,
         serving,
         is_clean_up,
         lock,

@@ -11,6 +11,7 @@ use tracing::{error, info};
 
 use super::hooks::directory::HookDirectory;
 use super::keepalived;
+use super::target::Target;
 use crate::config::Config;
 use crate::journal;
 
@@ -22,6 +23,7 @@ const EVERY: Span = Span::from_secs(5);
 /// The state of the hooks, said to the log once per change.
 pub(super) struct Readiness {
     config: Rc<Config>,
+    target: Option<Rc<Target>>,
     known: Option<Result<(), String>>,
     /// As found last.
     files: Vec<HookFile>,
@@ -31,9 +33,9 @@ pub(super) struct Readiness {
 }
 
 impl Readiness {
-    pub(super) fn new(config: Rc<Config>) -> Self {
+    pub(super) fn new(config: Rc<Config>, target: Option<Rc<Target>>) -> Self {
         let (known, files, news) = (None, Vec::new(), false);
-        Self { config, known, files, news, next: Moment::default() }
+        Self { config, target, known, files, news, next: Moment::default() }
     }
 
     /// Other hooks count from now on; looked at soon.
@@ -46,7 +48,15 @@ impl Readiness {
     pub(super) fn look(&mut self, now: Moment) -> Result<(), String> {
         self.next = now.plus(EVERY);
         let directory = read_hooks(&self.config);
-        let files = directory.as_ref().map(|found| list(found, &self.config)).unwrap_or_default();
+        let mut files =
+            directory.as_ref().map(|found| list(found, &self.config)).unwrap_or_default();
+        let following = self.target.as_ref().and_then(|target| target.hook(true));
+        files.extend(following.map(|hook| HookFile {
+            hook: hook.name,
+            path: hook.path.display().to_string(),
+            runs: true,
+            why_not: None,
+        }));
         if files != self.files {
             (self.files, self.news) = (files, true);
         }

@@ -10,6 +10,7 @@ use super::tls_files;
 use crate::config::{self, Config, Sources};
 use crate::elector::peer::{CertFacts, TlsMaterial, date};
 use crate::ipc::Anew;
+use crate::sys;
 
 /// What was found, sound as far as the executor can tell.
 pub(super) struct Found {
@@ -55,7 +56,8 @@ pub(super) fn read_anew(path: &Path, before: &Before) -> Result<Found, Vec<Strin
 }
 
 fn parse(sources: &Sources, before: &Before) -> Result<Config, config::ConfigError> {
-    let new = config::parse(sources, &before.host_name)?;
+    let may_reboot = before.config.node.shadow || sys::may_reboot();
+    let new = config::parse_to_act(sources, &before.host_name, may_reboot)?;
     Ok(if before.config.node.shadow { new.in_shadow() } else { new })
 }
 

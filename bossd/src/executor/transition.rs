@@ -21,6 +21,7 @@ use super::hooks::sequence::{DemoteLimit, StepLog, run_demote, run_promote};
 use super::hooks::tree::{self, Spared};
 use super::keepalived;
 use super::readiness::read_hooks;
+use super::target::Target;
 use crate::clock;
 use crate::config::{Config, KeepalivedConfig};
 use crate::ipc::{HookFacts, transition_id};
@@ -69,6 +70,7 @@ pub(super) struct Transitions {
     config: Rc<Config>,
     runner: Rc<Runner>,
     spared: Spared,
+    target: Option<Rc<Target>>,
     machine: Rc<RefCell<Executor>>,
     outcomes: mpsc::UnboundedSender<Outcome>,
     running: Running,
@@ -115,6 +117,7 @@ impl Transitions {
             config: environment.config.clone(),
             runner: environment.runner.clone(),
             spared: environment.spared.clone(),
+            target: environment.target.clone(),
             machine,
             outcomes,
             running: Running::Nothing,
@@ -359,10 +362,12 @@ impl Transitions {
     /// A shadow has none to run.
     fn read_directory(&self) -> Result<HookDirectory, String> {
         if self.config.node.shadow {
-            Ok(HookDirectory::default())
-        } else {
-            read_hooks(&self.config)
+            return Ok(HookDirectory::default());
         }
+        let mut directory = read_hooks(&self.config)?;
+        let is_known = self.started.is_some();
+        directory.hooks.extend(self.target.iter().filter_map(|target| target.hook(is_known)));
+        Ok(directory)
     }
 
     fn facts_for(&self, event: HookEvent, epoch: Epoch, state: HookState) -> Facts {

@@ -55,6 +55,17 @@ pub enum ToElector {
     },
     /// Why the certificates as they lie on the disk now could not be used; None when they could.
     TlsTrouble(Option<String>),
+    /// This host is about to sleep: hand over, and say when nothing more is to be done.
+    Sleep,
+    /// What came of a [`ToExecutor::Fence`].
+    Fenced {
+        /// Its number.
+        run: u64,
+        /// Surely off, or why that is not known.
+        outcome: Result<(), String>,
+    },
+    /// What is wrong with the units that follow the boss; None when nothing is.
+    UnitTrouble(Option<String>),
 }
 
 /// The files of a reload.
@@ -167,6 +178,23 @@ pub enum ToExecutor {
     /// The elector has taken the files of a reload; or all that is wrong with them, and nothing of
     /// it was taken.
     Taken(Result<Taken, Vec<String>>),
+    /// A member is lost: have the fence command make sure that its host is off.
+    Fence(FenceOrder),
+    /// The answer to [`ToElector::Sleep`].
+    MaySleep,
+}
+
+/// For whom the fence command is run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FenceOrder {
+    /// Repeated in the answer.
+    pub run: u64,
+    /// The lost member.
+    pub target: String,
+    /// Its address in the member list.
+    pub address: String,
+    /// The epoch of its claim, if one stands.
+    pub epoch: Option<u64>,
 }
 
 /// What hooks are told of the cluster.

@@ -69,16 +69,18 @@ impl Near {
                 let promise = span(draw, heartbeat);
                 Message::Heartbeat { seq, version, promise, phase: phase(draw), epoch }
             }
-            1 => Message::HeartbeatReply {
-                seq: (!draw.rarely(4)).then(|| draw.near(self.seq)),
-                version: self.version(draw),
-                facts: Facts {
+            1 => {
+                let seq = (!draw.rarely(4)).then(|| draw.near(self.seq));
+                let version = self.version(draw);
+                let facts = Facts {
                     ready: !draw.rarely(4),
                     disk_ok: !draw.rarely(8),
                     cut_off: draw.rarely(8),
                     epoch: draw.rarely(8).then(|| Epoch(draw.near(term.0))),
-                },
-            },
+                    released: seq.is_none() && draw.flag(),
+                };
+                Message::HeartbeatReply { seq, version, facts }
+            }
             2 => Message::PreVote {
                 proposed: Term(draw.near(term.0)),
                 version: self.version(draw),
@@ -253,7 +255,8 @@ pub fn change(draw: &mut Draw<'_>, state: &mut ClusterState, near: &Near) {
             6 => state.stay = draw.flag(),
             7 => state.timing = timing(draw),
             8 => {
-                let cause = draw.pick(&[Cause::Elected, Cause::Handover, Cause::Renewed]);
+                let cause =
+                    draw.pick(&[Cause::Elected, Cause::Handover, Cause::Renewed, Cause::Confirmed]);
                 let epoch = Epoch(draw.near(near.epoch.0));
                 if state.history.len() < HISTORY {
                     state.history.push(HistoryEntry { epoch, node: name_of(member), cause });

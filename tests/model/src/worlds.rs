@@ -206,7 +206,7 @@ fn crashes(deep: bool) -> Vec<Setup> {
         Setup {
             budget: Budget { power_cuts: 1 + more, orders: 1, delays: 1, ..Budget::default() },
             orders: (0..3).map(|host| Command::Confirm { node: name_of(host) }).collect(),
-            sometimes: &[Mark::Boss, Mark::V7Ends, Mark::W2Waited],
+            sometimes: &[Mark::Boss, Mark::V7Ends, Mark::W2Waited, Mark::W2Confirmed],
             ..world("M3 three voters, power loss, confirmed", 3, 2, 3)
         },
         Setup {

@@ -66,7 +66,7 @@ fn sweep(parent: &Path) {
 }
 
 /// Removes what lies below first. Whether it is gone.
-fn remove(path: &Path) -> bool {
+pub(crate) fn remove(path: &Path) -> bool {
     for entry in fs::read_dir(path).into_iter().flatten().flatten() {
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             remove(&entry.path());

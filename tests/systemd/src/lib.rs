@@ -9,13 +9,15 @@
 
 mod cgroup;
 mod machine;
+mod memory;
 mod obstacle;
 mod packages;
 mod site;
 mod tree;
 
 pub use machine::{Machine, Output};
-pub use obstacle::obstacle;
+pub use memory::Memory;
+pub use obstacle::{debian_13, obstacle};
 pub use packages::Packages;
 pub use site::{NAMES, Site};
 pub use tree::Tree;

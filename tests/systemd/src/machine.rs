@@ -70,6 +70,17 @@ impl Machine {
         Ok(machine)
     }
 
+    /// The same without a network: a disk to install something on, which is never booted.
+    pub fn disk(tree: &Tree, name: &str) -> Result<Self, String> {
+        sweep_disks();
+        Self::new(tree, name, "none", &hosts())
+    }
+
+    /// Its disk as this process reaches it, whether it runs or not.
+    pub fn root(&self) -> PathBuf {
+        self.disk.join("root")
+    }
+
     /// Its host name.
     pub fn name(&self) -> &str {
         &self.name
@@ -83,6 +94,18 @@ impl Machine {
     /// A path of the running host as this process reaches it.
     pub fn path(&self, path: &str) -> PathBuf {
         PathBuf::from(format!("/proc/{}/root{path}", self.leader()))
+    }
+
+    /// What we call the process that the machine calls `pid`.
+    pub fn outside(&self, pid: &str) -> String {
+        let inside = |outside: &Pid| {
+            let status = fs::read_to_string(format!("/proc/{outside}/status")).unwrap_or_default();
+            let ids = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
+            ids.and_then(|ids| ids.split_whitespace().next_back()).map(str::to_owned)
+        };
+        let found =
+            processes(&self.space).into_iter().find(|it| inside(it).as_deref() == Some(pid));
+        found.unwrap_or_else(|| panic!("{}: there is no process {pid}", self.name)).to_string()
     }
 
     fn leader(&self) -> Pid {
@@ -117,6 +140,11 @@ impl Machine {
     pub fn reboot(&mut self) {
         let ordered = self.run("systemctl reboot");
         assert!(ordered.success, "{}: {}", self.name, ordered.text);
+        self.reboots();
+    }
+
+    /// Waits until it has begun to reboot, whoever asked for it, and until it is up again.
+    pub fn reboots(&mut self) {
         let name = self.name.clone();
         // What a machine's firmware does is ours to do: systemd-nspawn ends.
         until(&format!("{name} has shut down"), || {
@@ -164,7 +192,9 @@ impl Machine {
 
     /// Runs a shell's line to its end.
     pub fn run(&self, line: &str) -> Output {
-        let output = Command::new("nsenter")
+        // What hangs on a machine must not hang the tests.
+        let output = Command::new("timeout")
+            .args(["--kill-after=5", COMMAND_LIMIT, "nsenter"])
             .args(["--target", &self.leader().to_string(), "--all", "--wd"])
             .args(["sh", "-c", line])
             .env_clear()
@@ -173,7 +203,7 @@ impl Machine {
             .env("SYSTEMD_PAGER", "")
             .stdin(Stdio::null())
             .output()
-            .expect("nsenter can be run");
+            .expect("timeout and nsenter can be run");
         let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
         text.push_str(&String::from_utf8_lossy(&output.stderr));
         Output { success: output.status.success(), text }
@@ -259,6 +289,8 @@ pub(crate) fn is_left(name: &str) -> bool {
     pid.is_some_and(|pid| !Path::new("/proc").join(pid.to_string()).exists())
 }
 
+/// Seconds; nothing takes a quarter of it.
+const COMMAND_LIMIT: &str = "60";
 /// As the names of `network` begin, whose sweep removes mounts of such names.
 pub(crate) const PREFIX: &str = "boss-net-";
 /// Where all machines of a test see the same directory.

@@ -27,6 +27,11 @@ pub fn obstacle() -> Result<(Tree, Packages), String> {
     Ok((tree, packages))
 }
 
+/// A tree of Debian 13 beside it; else why there is none.
+pub fn debian_13() -> Result<Tree, String> {
+    Tree::of_debian_13(&target().join("systemd-trees"))
+}
+
 /// Each machine's disk is a layer over the tree.
 fn overlays() -> Result<(), String> {
     let at = hosts().join(format!("{}-try", std::process::id()));

@@ -10,6 +10,8 @@ pub struct Packages {
     pub deb: PathBuf,
     /// The same programs in a .deb with a later version.
     pub newer_deb: PathBuf,
+    /// The .rpm; None where only the .deb was built.
+    pub rpm: Option<PathBuf>,
 }
 
 impl Packages {
@@ -17,19 +19,21 @@ impl Packages {
     pub fn find() -> Result<Self, String> {
         let given = std::env::var_os("BOSS_PACKAGES").filter(|given| !given.is_empty());
         let directory = given.map_or_else(|| target().join("packages"), PathBuf::from);
-        let mut debs: Vec<_> = fs::read_dir(&directory)
-            .into_iter()
-            .flatten()
-            .flatten()
-            .map(|entry| entry.path())
-            .filter(|path| path.extension().is_some_and(|extension| extension == "deb"))
-            .collect();
+        let found = fs::read_dir(&directory).into_iter().flatten().flatten();
+        let (mut debs, mut rpms) = (Vec::new(), Vec::new());
+        for path in found.map(|entry| entry.path()) {
+            match path.extension().and_then(|extension| extension.to_str()) {
+                Some("deb") => debs.push(path),
+                Some("rpm") => rpms.push(path),
+                _ => {}
+            }
+        }
         debs.sort();
         let later = |path: &PathBuf| path.to_string_lossy().contains(LATER);
         let newer_deb = debs.iter().find(|path| later(path)).cloned();
         let deb = debs.into_iter().find(|path| !later(path));
         match (deb, newer_deb) {
-            (Some(deb), Some(newer_deb)) => Ok(Self { deb, newer_deb }),
+            (Some(deb), Some(newer_deb)) => Ok(Self { deb, newer_deb, rpm: rpms.pop() }),
             _ => Err(format!(
                 "there are no packages in {}: packaging/build deb && packaging/build deb --version \
                  0.1.0{LATER}1, or BOSS_PACKAGES=DIR",

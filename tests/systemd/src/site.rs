@@ -57,19 +57,27 @@ impl Site {
 
     /// Three machines with the package installed and configured, certificates and hooks in place.
     pub fn configured(tree: &Tree, packages: &Packages) -> Self {
-        let mut site = Self::booted(tree, packages, NAMES.len());
+        Self::configured_some(tree, packages, NAMES.len())
+    }
+
+    /// So many of them.
+    pub fn configured_some(tree: &Tree, packages: &Packages, count: usize) -> Self {
+        let mut site = Self::booted(tree, packages, count);
         site.at_once(|machine| drop(machine.done(&format!("dpkg --install {SHARED}/boss.deb"))));
         let first = &site.machines[0];
         first.done(&format!("bossctl ca init --dir {SHARED}/ca test"));
-        for name in NAMES {
-            first.done(&format!("bossctl ca issue --dir {SHARED}/ca --out {SHARED}/{name} {name}"));
+        let config = site.shared.path.join("cluster.toml");
+        fs::write(config, configuration(count)).expect("our own file");
+        for name in &NAMES[..count] {
+            first.done(&format!(
+                "bossctl ca issue --dir {SHARED}/ca --config {SHARED}/cluster.toml \
+                 --bundle {SHARED}/{name}.bundle {name}"
+            ));
         }
-        fs::write(site.shared.path.join("cluster.toml"), configuration()).expect("our own file");
         site.at_once(|machine| {
             let name = machine.name();
             machine.done(&format!(
-                "cp {SHARED}/{name}/* /etc/boss/tls/ &&
-                 cp {SHARED}/cluster.toml /etc/boss/ &&
+                "bossctl install-bundle {SHARED}/{name}.bundle &&
                  ln -s {SHARED}/witness.log /etc/boss/witness.log &&
                  install -m 0755 {SHARED}/10-witness /etc/boss/hooks.d/ &&
                  bossd --check"
@@ -81,10 +89,15 @@ impl Site {
     /// The same, with bossd started everywhere, and a boss.
     pub fn started(tree: &Tree, packages: &Packages) -> (Self, Acting) {
         let mut site = Self::configured(tree, packages);
-        site.at_once(|machine| drop(machine.done("systemctl enable --now bossd")));
-        site.stopped.fill(false);
-        let boss = site.boss();
+        let boss = site.start_all();
         (site, boss)
+    }
+
+    /// Enables and starts bossd everywhere; who is the boss then.
+    pub fn start_all(&mut self) -> Acting {
+        self.at_once(|machine| drop(machine.done("systemctl enable --quiet --now bossd")));
+        self.stopped.fill(false);
+        self.boss()
     }
 
     /// Does something on all machines at once.
@@ -157,6 +170,11 @@ impl Site {
         self.machines[host].reboot();
     }
 
+    /// Waits until one reboots that nobody has told to, and until it is up again.
+    pub fn reboots_by_itself(&mut self, host: usize) {
+        self.machines[host].reboots();
+    }
+
     /// Waits for a boss that all agree on.
     pub fn boss(&self) -> Acting {
         until("a boss that all who run agree on", || agreed(&self.seen()))
@@ -213,9 +231,9 @@ fn status(machine: &Machine) -> Option<Status> {
 }
 
 /// As in the README, with hold-offs so short that a test can go on at once.
-fn configuration() -> String {
+fn configuration(count: usize) -> String {
     let head = "[cluster]\nname = \"test\"\n[election]\nhold-off = \"1s\"\n".to_owned();
-    NAMES.iter().enumerate().fold(head, |text, (host, name)| {
+    NAMES[..count].iter().enumerate().fold(head, |text, (host, name)| {
         let address = address(host);
         format!("{text}[[member]]\nname = \"{name}\"\naddress = \"{address}:26770\"\n")
     })

@@ -17,16 +17,24 @@ pub struct Tree {
 impl Tree {
     /// The tree in this directory of trees, made if it is not there.
     pub fn ready(directory: &Path) -> Result<Self, String> {
+        Self::of(directory, &suite(), &PACKAGES)
+    }
+
+    /// A smaller one of Debian 13, whose systemd has varlinkctl.
+    pub fn of_debian_13(directory: &Path) -> Result<Self, String> {
+        Self::of(directory, "trixie", &PACKAGES[..3])
+    }
+
+    fn of(directory: &Path, suite: &str, packages: &[&str]) -> Result<Self, String> {
         let io = |error: std::io::Error| format!("{}: {error}", directory.display());
         fs::create_dir_all(directory).map_err(io)?;
         // Tests run beside one another, and one of them makes it.
         let lock = File::create(directory.join("lock")).map_err(io)?;
         let _lock = Flock::lock(lock, FlockArg::LockExclusive)
             .map_err(|(_, error)| format!("{}: {error}", directory.display()))?;
-        let suite = suite();
         let path = directory.join(format!("{suite}-{VERSION}"));
         if !path.exists() {
-            make(&suite, &path)?;
+            make(suite, packages, &path)?;
         }
         Ok(Self { path })
     }
@@ -38,14 +46,14 @@ impl Tree {
 }
 
 /// Complete or not there: it gets its name when it is finished.
-fn make(suite: &str, path: &Path) -> Result<(), String> {
+fn make(suite: &str, packages: &[&str], path: &Path) -> Result<(), String> {
     let begun = path.with_extension("begun");
     let io = |error: std::io::Error| format!("{}: {error}", begun.display());
     if begun.exists() {
         fs::remove_dir_all(&begun).map_err(io)?;
     }
     let at = begun.display().to_string();
-    let include = format!("--include={}", PACKAGES.join(","));
+    let include = format!("--include={}", packages.join(","));
     run("debootstrap", &["--variant=minbase", &include, suite, &at])?;
     // Each machine has its own, as if it had been installed by itself.
     fs::write(begun.join("etc/machine-id"), "").map_err(io)?;
@@ -69,9 +77,16 @@ fn suite() -> String {
 }
 
 /// Grows when what is below changes, and the tree has to be made anew.
-const VERSION: u32 = 1;
-/// systemd as the first process, `ip` for hooks; dpkg and passwd are there anyway.
-const PACKAGES: [&str; 3] = ["systemd-sysv", "iproute2", "procps"];
-/// Nothing that reaches out of the machine, or does something at some time of the day.
-const UNWANTED: [&str; 4] =
-    ["apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "fstrim.timer"];
+const VERSION: u32 = 2;
+/// systemd as the first process, `ip` for hooks; dpkg and passwd are there anyway. nginx is what
+/// follows the boss.
+const PACKAGES: [&str; 4] = ["systemd-sysv", "iproute2", "procps", "nginx"];
+/// Nothing that reaches out of the machine, or does something at some time of the day; and nginx only
+/// where it is wanted.
+const UNWANTED: [&str; 5] = [
+    "apt-daily.timer",
+    "apt-daily-upgrade.timer",
+    "dpkg-db-backup.timer",
+    "fstrim.timer",
+    "nginx.service",
+];

@@ -2,12 +2,15 @@
 //! said last and from the plan that it makes itself. Nothing is run: a promote that is only tried
 //! would be a second boss if one hook did not know that it is.
 
+use std::path::Path;
+
 use control::hooks::{Hooks, Plan, PlannedCall};
 
 use crate::elector::picture::Picture;
 use crate::executor::hooks::directory::Hook;
 use crate::executor::hooks::plan::{Facts, HookEvent, HookState, plan};
 use crate::executor::keepalived;
+use crate::executor::target::{self, is_target};
 use crate::ipc::transition_id;
 
 /// The hooks.
@@ -37,7 +40,15 @@ pub fn planned(picture: &Picture, event: HookEvent) -> Plan {
     let is_script = |name: &str| scripts.scripts().any(|script| script.key == name);
     let hooks: Vec<Hook> = files
         .filter(|file| !is_script(&file.hook))
-        .map(|file| Hook::new(file.hook.clone(), &file.path))
+        .map(|file| {
+            let is_of_directory =
+                Path::new(&file.path).starts_with(&picture.config.hooks.directory);
+            if is_target(&file.hook) && !is_of_directory {
+                target::hook(&file.hook, &file.path)
+            } else {
+                Hook::new(file.hook.clone(), &file.path)
+            }
+        })
         .collect();
     let mut notes = vec![
         "what is known only when it happens is empty: BOSS_REASON, BOSS_PREVIOUS, and of a promote \

@@ -4,7 +4,7 @@
 //! a message, which is always safe.
 
 use control::interface::{Refusal, RefusalKind};
-use election::{NodeId, Snapshot};
+use election::{NodeId, Snapshot, Span};
 
 /// Why this node does not take the other one for dead; None if nothing stands against it.
 pub(in crate::elector) fn heard(snapshot: &Snapshot, node: &NodeId) -> Option<String> {
@@ -16,25 +16,38 @@ pub(in crate::elector) fn heard(snapshot: &Snapshot, node: &NodeId) -> Option<St
     if peer.connected {
         return Some(format!("{me} is connected to {node}: it lives, or it died a moment ago"));
     }
-    let timing = &snapshot.state.timing;
-    let lately = timing.heartbeat.times(HEARTBEATS);
+    let since = silence(snapshot, node).filter(|since| *since < lately(snapshot))?;
+    Some(format!("{me} heard {node} {since} ago: it lives, or it died just now"))
+}
+
+/// Whether the other one, which leads or answers this leader, has missed some heartbeats.
+pub(in crate::elector) fn is_silent(snapshot: &Snapshot, node: &NodeId) -> bool {
+    silence(snapshot, node).is_some_and(|since| since >= lately(snapshot))
+}
+
+fn lately(snapshot: &Snapshot) -> Span {
+    snapshot.state.timing.heartbeat.times(HEARTBEATS)
+}
+
+/// How long ago the other one renewed a promise, or answered this leader, and at most all of P; None
+/// where it does neither.
+fn silence(snapshot: &Snapshot, node: &NodeId) -> Option<Span> {
+    let peer = snapshot.peers.iter().find(|peer| peer.node == *node)?;
     // A promise is renewed with each heartbeat, and begins with all of P.
     let promised = (snapshot.promise_to.as_ref() == Some(node))
-        .then(|| timing.promise().minus(snapshot.promise_left));
-    let since = [promised, peer.heard].into_iter().flatten().min()?;
-    (since < lately)
-        .then(|| format!("{me} heard {node} {since} ago: it lives, or it died just now"))
+        .then(|| snapshot.state.timing.promise().minus(snapshot.promise_left));
+    [promised, peer.heard].into_iter().flatten().min()
 }
 
 /// Whether anybody still waits for the node: its claim stands, or a promise to it runs.
-pub(super) fn is_waited_for(snapshot: &Snapshot, node: &NodeId) -> bool {
+pub(in crate::elector) fn is_waited_for(snapshot: &Snapshot, node: &NodeId) -> bool {
     let claims = matches!(&snapshot.state.claim, election::Claim::Held(held) if held.node == *node);
-    let runs = snapshot.promise_left > election::Span::ZERO;
+    let runs = snapshot.promise_left > Span::ZERO;
     claims || (runs && snapshot.promise_to.as_ref() == Some(node))
 }
 
 /// The refusal of a word against what is heard, or of one about a node of which nothing is known.
-pub(super) fn refusal(snapshot: &Snapshot, node: &NodeId) -> Option<Refusal> {
+pub(in crate::elector) fn refusal(snapshot: &Snapshot, node: &NodeId) -> Option<Refusal> {
     let refused = |text| Some(Refusal::new(RefusalKind::Refused, text));
     if let Some(why) = heard(snapshot, node) {
         return refused(format!(
@@ -56,7 +69,7 @@ const HEARTBEATS: u64 = 3;
 mod tests {
     use std::sync::Arc;
 
-    use election::{Incarnation, Member, Members, PeerView, Span};
+    use election::{Incarnation, Member, Members, PeerView};
 
     use super::*;
     use crate::elector::control::explain::tests::beta_follows_alpha;

@@ -349,6 +349,7 @@ fn history_doc(entry: &HistoryEntry) -> HistoryDoc {
             Cause::Elected => 0,
             Cause::Handover => 1,
             Cause::Renewed => 2,
+            Cause::Confirmed => 3,
         },
     }
 }
@@ -359,6 +360,7 @@ fn history_entry(doc: HistoryDoc) -> Result<HistoryEntry, SchemaError> {
         0 => Cause::Elected,
         1 => Cause::Handover,
         2 => Cause::Renewed,
+        3 => Cause::Confirmed,
         other => return Err(SchemaError::value("the cause of a boss", other)),
     };
     Ok(HistoryEntry { epoch: Epoch(epoch), node: node(&name)?, cause })

@@ -89,6 +89,7 @@ struct Heartbeat {
     epoch: Option<u64>,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Serialize, Deserialize)]
 struct HeartbeatReply {
     seq: Option<u64>,
@@ -97,6 +98,7 @@ struct HeartbeatReply {
     disk_ok: bool,
     cut_off: bool,
     epoch: Option<u64>,
+    released: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -187,7 +189,7 @@ pub fn encode(envelope: &Envelope) -> Frame {
         Message::HeartbeatReply {
             seq,
             version,
-            facts: Facts { ready, disk_ok, cut_off, epoch },
+            facts: Facts { ready, disk_ok, cut_off, epoch, released },
         } => {
             let message = HeartbeatReply {
                 seq: *seq,
@@ -196,6 +198,7 @@ pub fn encode(envelope: &Envelope) -> Frame {
                 disk_ok: *disk_ok,
                 cut_off: *cut_off,
                 epoch: epoch.map(|epoch| epoch.0),
+                released: *released,
             };
             frame(kind::HEARTBEAT_REPLY, term, message)
         }
@@ -322,8 +325,8 @@ fn heartbeat(doc: Heartbeat) -> Result<Message, SchemaError> {
 }
 
 fn heartbeat_reply(doc: HeartbeatReply) -> Result<Message, SchemaError> {
-    let HeartbeatReply { seq, version, ready, disk_ok, cut_off, epoch } = doc;
-    let facts = Facts { ready, disk_ok, cut_off, epoch: epoch.map(Epoch) };
+    let HeartbeatReply { seq, version, ready, disk_ok, cut_off, epoch, released } = doc;
+    let facts = Facts { ready, disk_ok, cut_off, epoch: epoch.map(Epoch), released };
     Ok(Message::HeartbeatReply { seq, version: version.into(), facts })
 }
 

@@ -46,6 +46,14 @@ pub enum StateDirError {
         /// Why.
         error: StateFileError,
     },
+    /// A later version wrote it.
+    #[error("{path}: {error}. Or, if that version is not to be had any more, {}", NEW_LIFE)]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// In which format.
+        error: StateFileError,
+    },
     /// The state file is gone, the previous generation is there.
     #[error(
         "{path} is missing, but {PREVIOUS} beside it is there: somebody removed it, or a disk was \
@@ -108,6 +116,10 @@ pub enum StateDirError {
         wanted: String,
     },
 }
+
+/// What always helps, and costs the node its place.
+const NEW_LIFE: &str = "move the whole directory away: the node then starts as a new life, which \
+                        the cluster must re-admit";
 
 const REMEDY: &str = "Restore the file itself if you can; else move the whole directory away: the \
                       node then starts as a new life, which the cluster must re-admit";

@@ -8,7 +8,7 @@ use tracing::{debug, error, warn};
 
 use super::Daemon;
 use crate::clock;
-use crate::executor::escalate;
+use crate::executor::escalate::{self, Emergency};
 use crate::ipc::ToElector;
 use crate::journal;
 
@@ -41,10 +41,14 @@ impl Daemon {
                 }
                 Order::Escalate { epoch, limit } => {
                     let how = self.environment.config.hooks.on_fence_failure.clone();
-                    let facts = self.transitions.facts_of_demote(epoch);
+                    let emergency = Emergency {
+                        facts: self.transitions.facts_of_demote(epoch),
+                        limit,
+                        acted_since_boot: self.marker.acted_since_boot(),
+                    };
                     let done = self.transitions.outcome_sender();
                     let spared = self.environment.spared.clone();
-                    tokio::task::spawn_local(escalate::run(how, facts, limit, spared, done));
+                    tokio::task::spawn_local(escalate::run(how, emergency, spared, done));
                 }
                 Order::MarkIdle { epoch } => self.mark_idle(epoch)?,
                 Order::Say(word) => self.tell(ToElector::Word(word.into())),

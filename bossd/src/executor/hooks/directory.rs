@@ -18,12 +18,15 @@ pub struct Hook {
     /// What it is called with in place of the event: not one of `hooks.d`, but a script that was
     /// written for keepalived, which is not for every event.
     pub arguments: Option<Vec<String>>,
+    /// What it is called with before the event: not one of `hooks.d`, but bossd itself, for what
+    /// follows the boss. Nothing but promote and demote concerns it.
+    pub before_event: Vec<String>,
 }
 
 impl Hook {
     /// One of `hooks.d`.
     pub fn new(name: impl Into<String>, path: impl Into<PathBuf>) -> Self {
-        Self { name: name.into(), path: path.into(), arguments: None }
+        Self { name: name.into(), path: path.into(), arguments: None, before_event: Vec::new() }
     }
 }
 

@@ -110,20 +110,26 @@ pub fn plan(
     let call = |hook: &Hook| Call::new(hook.clone(), event, facts.clone());
     // A script for keepalived that a promote started is told of the new state, not of the event.
     let started = || started.unwrap_or(hooks).iter().filter(|hook| hook.arguments.is_none());
+    let is_told = |hook: &&Hook| hook.before_event.is_empty();
     match event {
-        HookEvent::Promote | HookEvent::Follow | HookEvent::Stop => {
-            hooks.iter().chain(notified).map(call).collect()
+        HookEvent::Promote => hooks.iter().chain(notified).map(call).collect(),
+        HookEvent::Follow | HookEvent::Stop => {
+            hooks.iter().filter(is_told).chain(notified).map(call).collect()
         }
         // Only what will be let go again: a hook that was added since is left out.
-        HookEvent::Reassert => started().map(call).collect(),
+        HookEvent::Reassert => started().filter(is_told).map(call).collect(),
         HookEvent::Demote => notified.iter().chain(started().rev()).map(call).collect(),
     }
 }
 
 impl Call {
     fn new(hook: Hook, event: HookEvent, facts: Facts) -> Self {
+        let with_event = || {
+            let before = hook.before_event.iter().cloned();
+            before.chain([event.as_str().to_owned()]).collect()
+        };
         Self {
-            args: hook.arguments.clone().unwrap_or_else(|| vec![event.as_str().to_owned()]),
+            args: hook.arguments.clone().unwrap_or_else(with_event),
             hook,
             event,
             env: environment(event, &facts),
@@ -245,7 +251,7 @@ fn one_line(value: &str) -> String {
 }
 
 /// Where hooks find their tools: the usual path of a root shell.
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// The kernel takes 128 KiB for one string; this holds the names of some hundred members, and all
 /// variables at this size still fit into the room for an environment.
@@ -347,6 +353,21 @@ mod tests {
         assert_eq!(names(&calls), ["notify-backup", "20-b", "10-a"]);
         let calls = plan(HookEvent::Reassert, &all, &facts(), Some(&started), &[]);
         assert_eq!(names(&calls), ["10-a", "20-b"]);
+    }
+
+    #[test]
+    fn what_follows_the_boss_is_last_in_a_promote_first_in_a_demote_and_told_nothing_else() {
+        let mut all = hooks(&["10-a", "boss.target"]);
+        all[1].before_event = vec!["--boss-target".into(), "boss.target".into()];
+        let calls = plan(HookEvent::Promote, &all, &facts(), None, &[]);
+        assert_eq!(names(&calls), ["10-a", "boss.target"]);
+        assert_eq!(calls[1].args, ["--boss-target", "boss.target", "promote"]);
+        assert_eq!(calls[1].limited(true, 7).args, calls[1].args);
+        let calls = plan(HookEvent::Demote, &all, &facts(), Some(&all), &[]);
+        assert_eq!(names(&calls), ["boss.target", "10-a"]);
+        for event in [HookEvent::Follow, HookEvent::Stop, HookEvent::Reassert] {
+            assert_eq!(names(&plan(event, &all, &facts(), Some(&all), &[])), ["10-a"]);
+        }
     }
 
     #[test]

@@ -73,6 +73,18 @@ impl Boss {
         started.unwrap_or_else(|error| panic!("{error}"));
     }
 
+    /// All of it is killed, and what `bossd.service` says follows: the clean-up, then another start.
+    /// Not as quick as systemd itself, which has not to start `ip` first.
+    fn dies_under_a_manager(&mut self, host: usize) {
+        let node = self.bed.node_mut(host);
+        node.kill_host();
+        let mut command = node.command(&self.binaries[host]);
+        let command = command.arg("--config").arg(node.config()).arg("--clean-up");
+        let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
+        assert!(status.expect("bossd runs").success(), "the clean-up failed");
+        self.run(host);
+    }
+
     /// A boss that all agree on, all connected with each other.
     fn whole(&mut self) -> Acting {
         self.bed.until("all nodes connected and agreed", |seen| {
@@ -128,6 +140,7 @@ impl Contender for Boss {
             }
             // The witness has no effect that would outlive it, so its end may be written down.
             Fault::AllKilled => self.bed.host_dies(host),
+            Fault::CleanedUp => self.dies_under_a_manager(host),
             Fault::NetworkKilled => {
                 let elector = self.elector(host).expect("the boss runs");
                 kill(elector, Signal::SIGKILL).expect("our own process");
@@ -144,6 +157,8 @@ impl Contender for Boss {
     fn mend(&mut self, fault: Fault, host: usize) {
         match fault {
             Fault::Unplugged => return done(self.lan.set_plug(host, true)),
+            // It runs again already.
+            Fault::CleanedUp => return,
             // Off with it in order, so that no executor meets its limit on restarts.
             Fault::NetworkKilled => self.bed.node(host).stop(),
             _ => {}

@@ -209,7 +209,10 @@ impl Contender for Etcd {
     fn knows(&self, fault: Fault) -> bool {
         // Its server and its client are two programs, and the action is a third.
         // And whoever holds the lock goes on acting when its network fails.
-        !matches!(fault, Fault::NetworkKilled | Fault::MainKilled | Fault::Unplugged)
+        !matches!(
+            fault,
+            Fault::CleanedUp | Fault::NetworkKilled | Fault::MainKilled | Fault::Unplugged
+        )
     }
 
     fn inflict(&mut self, fault: Fault, host: usize) {
@@ -218,7 +221,7 @@ impl Contender for Etcd {
                 done(self.daemons.lan.set_plug(host, false));
                 self.daemons.kill_host(host);
             }
-            Fault::AllKilled | Fault::NetworkKilled | Fault::MainKilled => {
+            Fault::AllKilled | Fault::CleanedUp | Fault::NetworkKilled | Fault::MainKilled => {
                 self.daemons.kill_host(host);
             }
             // The lock goes with its command.

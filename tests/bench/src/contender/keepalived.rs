@@ -123,8 +123,9 @@ impl Contender for Keepalived {
         })
     }
 
-    fn knows(&self, _: Fault) -> bool {
-        true
+    fn knows(&self, fault: Fault) -> bool {
+        // Nobody cleans up after it.
+        fault != Fault::CleanedUp
     }
 
     fn inflict(&mut self, fault: Fault, host: usize) {
@@ -135,7 +136,7 @@ impl Contender for Keepalived {
                 done(self.daemons.lan.set_plug(host, false));
                 self.daemons.kill_host(host);
             }
-            Fault::AllKilled => self.daemons.kill_host(host),
+            Fault::AllKilled | Fault::CleanedUp => self.daemons.kill_host(host),
             Fault::NetworkKilled => signal(network, Signal::SIGKILL),
             Fault::MainKilled => signal(main, Signal::SIGKILL),
             Fault::Stopped => signal(main, Signal::SIGTERM),

@@ -98,6 +98,9 @@ pub enum Fault {
     HostLost,
     /// All processes of the daemon are killed; the host lives.
     AllKilled,
+    /// The same, and then what a service manager does for boss: it cleans up after it and starts it
+    /// anew, as `bossd.service` says.
+    CleanedUp,
     /// The process that talks to the network is killed.
     NetworkKilled,
     /// The main process is killed.
@@ -110,14 +113,21 @@ pub enum Fault {
 
 impl Fault {
     /// Those whose time is measured, in the order of the table.
-    pub const MEASURED: [Self; 5] =
-        [Self::HostLost, Self::AllKilled, Self::NetworkKilled, Self::MainKilled, Self::Stopped];
+    pub const MEASURED: [Self; 6] = [
+        Self::HostLost,
+        Self::AllKilled,
+        Self::CleanedUp,
+        Self::NetworkKilled,
+        Self::MainKilled,
+        Self::Stopped,
+    ];
 
     /// What it is called in tables and in the recorded results.
     pub fn name(self) -> &'static str {
         match self {
             Self::HostLost => "host lost",
             Self::AllKilled => "all processes killed",
+            Self::CleanedUp => "all killed, cleaned up after",
             Self::NetworkKilled => "network process killed",
             Self::MainKilled => "main process killed",
             Self::Stopped => "stopped in order",

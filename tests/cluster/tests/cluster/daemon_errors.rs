@@ -236,6 +236,9 @@ fn state(table: &mut Table) {
     ] {
         table.with("StateDirError::Unusable", what, "state/state", &broken, 65);
     }
+    let later = String::from_utf8_lossy(&state).replacen("boss-state 1 ", "boss-state 2 ", 1);
+    let what = "a state file of a later version";
+    table.with("StateDirError::Newer", what, "state/state", later.as_bytes(), 65);
     fs::write(table.at("state/state.previous"), &state).expect("ours");
     fs::remove_file(table.at("state/state")).expect("ours");
     table.ends("StateDirError::Missing", "the state file was removed", &DAEMON, 65);

@@ -56,8 +56,10 @@ fn an_installed_bossd_that_nobody_has_configured_says_what_to_do_and_a_purge_lea
 
 /// What systemd and dpkg say of what was installed.
 fn is_in_order(machine: &Machine) {
-    let verified = machine
-        .done("dpkg --verify boss; systemd-analyze verify --man=no bossd.service bossd@other.service boss.target");
+    let verified = machine.done(
+        "dpkg --verify boss; systemd-analyze verify --man=no bossd.service bossd@other.service \
+             boss.target boss@other.target",
+    );
     assert_eq!(verified.trim(), "");
     let owners = machine.done(
         "stat --format='%n %U:%G %a' /var/lib/boss /run/boss /etc/boss /etc/boss/tls \

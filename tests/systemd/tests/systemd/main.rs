@@ -2,9 +2,16 @@
 //! systemd is in `tests/cluster` and `tests/network`.
 
 mod deaths;
+mod escalation;
 mod installation;
+mod instances;
 mod operation;
+mod packages;
+mod phases;
+mod services;
+mod starts;
 mod upgrades;
+mod varlink;
 
 use std::sync::OnceLock;
 

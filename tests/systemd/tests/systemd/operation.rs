@@ -69,13 +69,11 @@ fn the_locked_down_unit_runs_a_cluster_whose_hooks_start_services_and_scores_as_
     site.at_once(|machine| {
         machine.done(
             "mkdir -p /etc/systemd/system/bossd.service.d
-             cp /usr/share/doc/boss/examples/hardened.conf /etc/systemd/system/bossd.service.d/
+             cp /usr/share/doc/boss/examples/direct.conf /etc/systemd/system/bossd.service.d/
              printf '[Service]\\nReadWritePaths=/mnt/shared\\n' \
                  >/etc/systemd/system/bossd.service.d/witness.conf
              printf '[Service]\\nExecStart=/bin/sleep infinity\\n[Unit]\\nPartOf=boss.target\\n\
                  [Install]\\nWantedBy=boss.target\\n' >/etc/systemd/system/my-job.service
-             install -m 0755 /usr/share/doc/boss/examples/50-boss-target.disabled \
-                 /etc/boss/hooks.d/50-boss-target
              systemctl daemon-reload
              systemctl enable my-job",
         );

@@ -1,0 +1,57 @@
+//! Before this host sleeps: the boss hands over, and the executor is told when it has, so that the
+//! sleep goes on. After it nothing is special (X2): a lease that was held is over.
+
+use election::{Command, Moment, Phase, Snapshot, Span};
+use tracing::{info, warn};
+
+use super::Driver;
+use crate::clock;
+use crate::ipc::ToExecutor;
+use crate::journal;
+
+/// What acts no more has been published by then, and the successor told, if there is one.
+const HANDING_OVER: Span = Span::from_secs(1);
+
+/// A sleep that waits.
+#[derive(Default)]
+pub(super) struct GoingToSleep {
+    /// Since when nothing acts here; None inside while something does.
+    waits: Option<Option<Moment>>,
+}
+
+impl Driver {
+    /// The executor says that a sleep is about to begin.
+    pub(super) fn handle_sleep(&mut self) {
+        self.going_to_sleep.waits = Some(None);
+        let snapshot = self.node.snapshot(clock::now());
+        if snapshot.phase != Phase::Boss {
+            return;
+        }
+        let message_id = journal::SLEEPS;
+        info!(message_id, "this host is about to sleep: handing over");
+        // Also where nobody could take over: nobody is better than one that sleeps.
+        if !self.forwards.command(Command::Resign { force: true }, &mut self.node) {
+            warn!("the boss cannot hand over now; when the host wakes its lease is over");
+            self.may_sleep();
+        }
+    }
+
+    /// Asked again and again.
+    pub(super) fn end_sleeps_wait(&mut self, now: Moment, snapshot: &Snapshot) {
+        let Some(idle) = self.going_to_sleep.waits else { return };
+        if !matches!(snapshot.phase, Phase::Idle | Phase::Waiting) {
+            return;
+        }
+        let since = idle.unwrap_or(now);
+        if snapshot.standing != "leader" || since.plus(HANDING_OVER).over_when_either(now) {
+            self.may_sleep();
+        } else {
+            self.going_to_sleep.waits = Some(Some(since));
+        }
+    }
+
+    fn may_sleep(&mut self) {
+        self.going_to_sleep.waits = None;
+        self.executor.send(ToExecutor::MaySleep);
+    }
+}
