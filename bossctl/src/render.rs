@@ -95,6 +95,7 @@ pub fn member(status: &Status, member: &Member, colour: bool) -> String {
     if member.name == status.node {
         page.item("node", &this_node(status));
         certificate(status, &mut page);
+        page.item("hooks", &hooks::runner(&status.this.runner));
         demotes(status, &mut page);
     } else if let Some(certificate) = &member.certificate {
         let (day, left) = (day(certificate.not_after_s), certificate.days_left);
@@ -389,6 +390,8 @@ mod tests {
         let all = three_nodes();
         let text = member(&all, all.member("beta").expect("a member"), false);
         let wanted = "\
+hooks    each in a unit of its own (auto: systemd has started this bossd as
+         root)
 demotes  10-address: last 14 ms (urgent), worst 31 ms, of 6
          20-database: last 2.1 s, worst 2.1 s, of 6
          an emergency leaves all hooks together 750 ms

@@ -96,6 +96,9 @@ impl Line<'_> {
 impl Visit for Line<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         self.rest_is_hidden |= field.name() == "message_id";
+        if field.name() == "object_systemd_unit" {
+            return;
+        }
         if self.result.is_ok() && !self.rest_is_hidden {
             self.result = self.write(field.name(), value);
         }

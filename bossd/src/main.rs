@@ -4,9 +4,13 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use bossd::args::{Mode, parse_args};
+use bossd::executor::hooks::runner::gate;
 use bossd::{config, elector, executor, sys, sysexits};
 
 fn main() -> ExitCode {
+    if let Some(call) = gate::asked_for() {
+        return ExitCode::from(gate::run(call));
+    }
     let args = parse_args();
     ExitCode::from(match args.mode {
         Mode::Run => executor::run(&args.config, args.effects),

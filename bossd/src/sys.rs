@@ -1,6 +1,12 @@
 //! What needs the kernel directly: to reboot this host by force, and to be kept from waiting behind
-//! other processes. A boss whose loop stands still for a lease loses it, so that both processes run
-//! with a realtime priority and their memory stays in memory, where the limits allow it.
+//! other processes. A boss whose loop stands still for a lease loses it, so that the election's thread
+//! runs with a realtime priority and the memory of both processes stays in memory, where the limits
+//! allow it.
+//!
+//! The executor is not realtime. It waits for children, and a wait4(2) of the kernel throws away what
+//! /proc has of the child: it spins while another process looks at that, and a realtime thread leaves
+//! the other one no processor. Seen with a `pgrep` at the wrong moment: 950 ms, until the kernel's
+//! throttle ended it, in the middle of an urgent demote.
 
 use std::fs;
 use std::io;
@@ -35,19 +41,22 @@ pub fn reboot_now() -> io::Error {
     }
 }
 
-/// Gives this thread a realtime priority, and keeps the memory of this process from being paged out.
-/// What it starts, threads and processes, inherits neither. Says once what it got; `who` is the
+/// Gives this thread a realtime priority, and says once whether it got one. What it starts, threads and
+/// processes, does not inherit it. For a thread that waits for no child.
+pub fn run_in_realtime() {
+    match become_realtime() {
+        Ok(()) => info!("the election runs with realtime priority {PRIORITY}"),
+        Err(why) => info!("the election is not realtime: {why}"),
+    }
+}
+
+/// Keeps the memory of this process from being paged out, and says once whether it is. `who` is the
 /// process.
-pub fn run_in_realtime(who: &str) {
-    let realtime = match become_realtime() {
-        Ok(()) => format!("realtime priority {PRIORITY}"),
-        Err(why) => format!("not realtime: {why}"),
-    };
-    let locked = match lock_memory() {
-        Ok(()) => "memory locked".to_owned(),
-        Err(why) => format!("memory not locked: {why}"),
-    };
-    info!("{who}: {realtime}; {locked}");
+pub fn stay_in_memory(who: &str) {
+    match lock_memory() {
+        Ok(()) => info!("the memory of the {who} is locked"),
+        Err(why) => info!("the memory of the {who} is not locked: {why}"),
+    }
 }
 
 fn become_realtime() -> Result<(), String> {

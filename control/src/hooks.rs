@@ -15,8 +15,19 @@ pub struct Hooks {
     pub ready: bool,
     /// If not, why not.
     pub why_not: Option<String>,
+    /// How they are started.
+    pub runner: RunnerInUse,
     /// In the order in which a promote calls them; those that do not run among them.
     pub files: Vec<HookFile>,
+}
+
+/// How a node starts its hooks; settled when its bossd starts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunnerInUse {
+    /// `systemd`: each in a unit of its own. `direct`: as children of bossd.
+    pub runner: String,
+    /// What settled it, in words.
+    pub why: String,
 }
 
 /// A file that is a hook, or could be taken for one.

@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::hooks::RunnerInUse;
+
 /// Everything that `bossctl status` shows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Status {
@@ -186,6 +188,8 @@ pub struct ThisNode {
     /// What an emergency leaves for all demote hooks together: the fence window without what is
     /// kept back of it.
     pub urgent_demote_ms: u64,
+    /// How it starts its hooks.
+    pub runner: RunnerInUse,
     /// How long its hooks took to let go, by name; empty before the first demote since boot.
     pub demotes: Vec<DemoteTime>,
 }

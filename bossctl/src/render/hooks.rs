@@ -1,7 +1,7 @@
 //! Hooks and plans as text: a line for each file with the reason if it does not run, and for each
 //! call that an event would make.
 
-use control::hooks::{Hooks, Plan};
+use control::hooks::{Hooks, Plan, RunnerInUse};
 
 use super::page::Page;
 
@@ -9,6 +9,7 @@ use super::page::Page;
 pub fn hooks(hooks: &Hooks) -> String {
     let mut page = Page::new(false);
     page.item("hooks", &format!("{} of {}", hooks.directory, hooks.node));
+    page.item("run", &runner(&hooks.runner));
     page.blank();
     for file in &hooks.files {
         let label = if file.runs { "runs" } else { "not" };
@@ -30,6 +31,16 @@ pub fn hooks(hooks: &Hooks) -> String {
         }
     }
     page.text
+}
+
+/// How hooks are started, and why so.
+pub(super) fn runner(runner: &RunnerInUse) -> String {
+    let how = match runner.runner.as_str() {
+        "systemd" => "each in a unit of its own",
+        "direct" => "as children of bossd",
+        other => other,
+    };
+    format!("{how} ({})", runner.why)
 }
 
 /// What an event would call.

@@ -4,6 +4,7 @@
 
 mod canonical;
 mod check;
+mod credentials;
 mod error;
 mod fence;
 mod file;
@@ -104,7 +105,8 @@ pub struct NodeConfig {
     pub state_directory: PathBuf,
     /// The marker and the control socket.
     pub run_directory: PathBuf,
-    /// Both processes run with a realtime priority and locked memory where the limits allow it.
+    /// The election runs with a realtime priority, and both processes with locked memory, where the
+    /// limits allow it.
     pub realtime: bool,
     /// This bossd elects and shows, and runs nothing: see [`Config::in_shadow`].
     pub shadow: bool,
@@ -153,7 +155,11 @@ pub struct HooksConfig {
 /// How hooks are started.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Runner {
-    /// As children of the executor; also what `auto` means.
+    /// By systemd where it has started bossd as root, else directly.
+    Auto,
+    /// Each as a unit of systemd.
+    Systemd,
+    /// As children of the executor.
     Direct,
 }
 

@@ -11,7 +11,7 @@ use super::{
 };
 
 /// The keys that need a restart, each with the reason.
-pub const NEED_RESTART: [(&str, &str); 7] = [
+pub const NEED_RESTART: [(&str, &str); 8] = [
     ("node.name", "who this server is is settled at the start"),
     ("node.listen", "the port is bound at the start"),
     ("node.user", "the elector runs as this user since the start"),
@@ -19,6 +19,7 @@ pub const NEED_RESTART: [(&str, &str); 7] = [
     ("node.run-directory", "the lock and the record of what acts are in use"),
     ("node.realtime", "priority and memory are settled at the start"),
     ("control.socket", "the socket is bound at the start"),
+    ("hooks.runner", "how hooks are started is settled at the start"),
 ];
 
 /// A key whose value differs between two configurations, as an operator would write both.
@@ -43,8 +44,14 @@ impl Config {
             socket: self.control.socket.clone(),
             operators: new.control.operators.clone(),
         };
-        let config =
-            Self { cluster: self.cluster.clone(), node: self.node.clone(), control, ..new.clone() };
+        let hooks = HooksConfig { runner: self.hooks.runner, ..new.hooks.clone() };
+        let config = Self {
+            cluster: self.cluster.clone(),
+            node: self.node.clone(),
+            control,
+            hooks,
+            ..new.clone()
+        };
         (config, differences(&values(self), &values(new)))
     }
 }
@@ -90,6 +97,8 @@ fn values(config: &Config) -> Values {
     };
     let fence = fence.as_ref();
     let runner = match runner {
+        Runner::Auto => "auto",
+        Runner::Systemd => "systemd",
         Runner::Direct => "direct",
     };
     BTreeMap::from([

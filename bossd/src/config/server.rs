@@ -7,6 +7,7 @@ use election::{NodeId, Span};
 use tracing::Level;
 
 use super::check::{Head, Listed, parse_span_within};
+use super::credentials;
 use super::error::shown;
 use super::file::Table;
 use super::problems::{At, Given, Problems};
@@ -139,16 +140,13 @@ pub(super) fn check_tls(
     directory: &Path,
     problems: &mut Problems<'_>,
 ) -> TlsConfig {
+    let mut file = |key, usual| {
+        credentials::or_file(check_path(table, key, usual, directory, problems), usual)
+    };
     TlsConfig {
-        ca: check_path(table, "ca", "/etc/boss/tls/ca.crt", directory, problems),
-        certificate: check_path(
-            table,
-            "certificate",
-            "/etc/boss/tls/node.crt",
-            directory,
-            problems,
-        ),
-        key: check_path(table, "key", "/etc/boss/tls/node.key", directory, problems),
+        ca: file("ca", "/etc/boss/tls/ca.crt"),
+        certificate: file("certificate", "/etc/boss/tls/node.crt"),
+        key: file("key", "/etc/boss/tls/node.key"),
     }
 }
 
@@ -162,11 +160,13 @@ pub(super) fn check_hooks(
         |text| parse_span_within(text, SHORTEST_HOOK_TIMEOUT, LONGEST_HOOK_TIMEOUT),
         problems,
     );
-    table.string("runner", parse_runner, problems);
+    let runners =
+        [("auto", Runner::Auto), ("systemd", Runner::Systemd), ("direct", Runner::Direct)];
+    let runner = table.choice("runner", &runners, problems);
     Some(HooksConfig {
         directory: check_path(table, "directory", "/etc/boss/hooks.d", directory, problems),
         timeout: timeout.map_or(DEFAULT_HOOK_TIMEOUT, |given| given.value),
-        runner: Runner::Direct,
+        runner: runner.map_or(Runner::Auto, |given| given.value),
         on_fence_failure: check_on_fence_failure(table, directory, problems)?,
     })
 }
@@ -205,17 +205,6 @@ pub(super) fn refuse_reboot(table: &Table<'_>, problems: &mut Problems<'_>) {
     let help = "run bossd as root with CAP_SYS_BOOT, and check the file as the same user; or write \
                 on-fence-failure = \"stop-units\"";
     problems.add(&given.at, Wrong::new(message, help));
-}
-
-fn parse_runner(text: &str) -> Result<Runner, Wrong> {
-    match text {
-        "auto" | "direct" => Ok(Runner::Direct),
-        "systemd" => {
-            let message = "the runner `systemd` comes with a later version";
-            Err(Wrong::new(message, "write \"auto\" or \"direct\""))
-        }
-        _ => Err(Wrong::new(format!("{} is unknown", shown(text)), "one of auto, direct")),
-    }
 }
 
 /// The words of `on-fence-failure`.

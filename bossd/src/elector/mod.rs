@@ -122,7 +122,8 @@ async fn start_and_run() -> Result<u8, StartError> {
     let driver = assemble(&start, config, to_executor, UnixListener::from(control))?;
     if realtime {
         // This thread alone: it is the election's.
-        sys::run_in_realtime("elector");
+        sys::run_in_realtime();
+        sys::stay_in_memory("elector");
     }
     Ok(driver.run(from_executor.into_queue()).await)
 }

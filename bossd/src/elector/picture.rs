@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use control::history::History;
-use control::hooks::HookFile;
+use control::hooks::{HookFile, RunnerInUse};
 use control::model::{self, Status};
 use election::{
     ClusterId, Incarnation, Kind, Member, Moment, Node, NodeId, Note, Phase, Snapshot, Span, Timing,
@@ -75,6 +75,7 @@ pub struct Background {
     cluster: ClusterId,
     executor_pid: u32,
     cleans_up: bool,
+    runner: RunnerInUse,
     hooks: HookList,
     /// Whether the cluster's fence window holds this node's part of it, or why not.
     room: Result<(), String>,
@@ -105,6 +106,7 @@ impl Background {
             cluster,
             executor_pid: start.executor_pid,
             cleans_up: start.cleans_up,
+            runner: start.runner.clone(),
             hooks: HookList { ready: start.ready.clone(), files: Vec::new() },
             alarm: None,
             fence_trouble: None,
@@ -420,6 +422,7 @@ impl Background {
                 .hooks
                 .urgent_budget(snapshot.state.timing.fence)
                 .as_millis(),
+            runner: self.runner.clone(),
             demotes: self.demotes.clone(),
         }
     }

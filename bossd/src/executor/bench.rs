@@ -80,6 +80,7 @@ impl Bench {
         Environment {
             lock: lock(&config.node.run_directory).expect("nobody else has it"),
             runner: Rc::new(Runner::Direct(Direct::new(spared.clone()))),
+            runner_in_use: RunnerInUse { runner: "direct".to_owned(), why: "a test".to_owned() },
             config: Rc::new(config),
             sources,
             reloaded: None,

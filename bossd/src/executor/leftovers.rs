@@ -1,6 +1,8 @@
 //! What the hooks of an executor that died are still doing. Its children were given to another
 //! parent, so they are found by the run directory in their environment, which one instance alone
-//! has. A promote hook that goes on must be ended before the demote: it would act afterwards.
+//! has, and those that run as units by the names of these. No word to systemd is needed for that. A
+//! promote hook that goes on must be ended before the demote: it would act afterwards. (One that is
+//! only about to begin does not: nobody opens its gate any more.)
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +12,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tracing::{error, warn};
 
+use super::hooks::cgroup;
 use super::hooks::plan::RUN_DIRECTORY;
+use super::hooks::runner::unit_name;
 use crate::clock;
 
 /// As much as the kill of a hook's tree gets.
@@ -18,13 +22,23 @@ const KILL_WITHIN: Span = Span::from_millis(40);
 /// Long enough for a killed process to end, short beside the whole.
 const BETWEEN_WALKS: Span = Span::from_millis(1);
 
-/// Ends all that hooks of this instance left running, services too, as the service manager does
-/// with a unit's control group. For the holder of the instance's lock, which runs no hook yet.
-pub(super) async fn end(run_directory: &Path) {
+/// Whom to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Which {
+    /// All that hooks of this instance left running, services too, as the service manager does with a
+    /// unit's control group.
+    All,
+    /// Hooks that run as units.
+    Units,
+}
+
+/// Ends what hooks of this instance left running. For the holder of the instance's lock, which runs
+/// no hook yet.
+pub(super) async fn end(run_directory: &Path, which: Which) {
     let give_up = clock::now().plus(KILL_WITHIN);
     let mut told = false;
     loop {
-        let Walk { left, loading } = find(run_directory);
+        let Walk { left, loading } = find(run_directory, which);
         if left.is_empty() && !loading {
             return;
         }
@@ -55,12 +69,19 @@ struct Walk {
 }
 
 /// A process that has ended, or is not ours to look at, shows no environment.
-fn find(run_directory: &Path) -> Walk {
+fn find(run_directory: &Path, which: Which) -> Walk {
     let wanted = format!("{RUN_DIRECTORY}={}", run_directory.display());
     let mut walk = Walk { left: Vec::new(), loading: false };
     let Ok(processes) = fs::read_dir("/proc") else { return walk };
     let pids = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
     for pid in pids.filter(|pid: &i32| pid.cast_unsigned() != std::process::id()) {
+        if cgroup::is_in(pid, |unit| unit_name::is_of(run_directory, unit)) {
+            walk.left.push(pid);
+            continue;
+        }
+        if which == Which::Units {
+            continue;
+        }
         let about = |what: &str| fs::read(format!("/proc/{pid}/{what}")).unwrap_or_default();
         let environment = about("environ");
         if environment.split(|byte| *byte == 0).any(|variable| variable == wanted.as_bytes()) {
@@ -90,7 +111,9 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let (ours, theirs) = (directory.path().join("run"), directory.path().join("run2"));
         let (mut hook, mut other) = (sleeper(&ours), sleeper(&theirs));
-        end(&ours).await;
+        end(&ours, Which::Units).await;
+        assert!(hook.try_wait().expect("our child").is_none(), "it is no unit");
+        end(&ours, Which::All).await;
         assert!(hook.wait().expect("our child").code().is_none(), "killed, not ended by itself");
         assert!(other.try_wait().expect("our child").is_none(), "still running");
         other.kill().expect("our child");

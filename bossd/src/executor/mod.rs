@@ -29,8 +29,9 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use control::hooks::RunnerInUse;
 use control::model::DemoteTime;
-use election::{Epoch, Executor, Marker};
+use election::{Epoch, Executor, Marker, Profile, Span};
 use nix::fcntl::{Flock, FlockArg};
 use nix::unistd::{Gid, Group, Uid, User};
 use rustls_pki_types::UnixTime;
@@ -45,12 +46,17 @@ use crate::elector::state_dir;
 use crate::ipc::{StartUp, ToElector};
 use crate::{journal, logging, sys, sysexits};
 use enforce::{Daemon, Signal};
+use hooks::runner::choice::{self, Circumstances};
+use hooks::runner::systemd::Systemd;
 use hooks::runner::{Runner, direct::Direct};
 use hooks::tree::{Spared, become_subreaper};
+use leftovers::Which;
 use marker::MarkerFile;
 use supervise::{Elector, elector_user};
 use target::Target;
 
+/// At the start nothing waits for it yet.
+const BUS_PATIENCE: Span = Span::from_secs(2);
 /// The group that may read the control socket.
 const READERS: &str = "boss";
 
@@ -63,6 +69,7 @@ pub struct Environment {
     reloaded: Option<Sources>,
     host_name: String,
     runner: Rc<Runner>,
+    runner_in_use: RunnerInUse,
     spared: Spared,
     /// What has services follow the boss; None where bossd is none itself.
     target: Option<Rc<Target>>,
@@ -117,6 +124,9 @@ pub enum StartError {
          bossd`; a second instance needs a directory of its own ([node] run-directory)"
     )]
     Running(PathBuf),
+    /// Hooks cannot be started in this way.
+    #[error("[hooks] runner = \"systemd\": {0}")]
+    Runner(String),
     /// The system refuses.
     #[error(
         "{what}: {error}. The system refuses it: look at the limits of bossd (open files, \
@@ -133,9 +143,11 @@ pub enum StartError {
 impl StartError {
     fn status(&self) -> u8 {
         match self {
-            Self::Config(_) | Self::Tls(_) | Self::TlsFiles(_) | Self::File { .. } => {
-                sysexits::CONFIG
-            }
+            Self::Config(_)
+            | Self::Tls(_)
+            | Self::TlsFiles(_)
+            | Self::File { .. }
+            | Self::Runner(_) => sysexits::CONFIG,
             Self::Running(_) => sysexits::BUSY,
             Self::System { .. } => sysexits::SYSTEM,
         }
@@ -157,7 +169,7 @@ pub fn run(config: &Path, effects: Effects) -> u8 {
         block_on(async {
             let signals = signals().map_err(system("catching signals"))?;
             if environment.config.node.realtime {
-                sys::run_in_realtime("executor");
+                sys::stay_in_memory("executor");
             }
             let daemon = daemon(environment).await?;
             Ok(daemon.run(signals).await)
@@ -223,9 +235,11 @@ fn prepare(path: &Path, is_clean_up: bool, effects: Effects) -> Result<Environme
         remembered::keep(&config.node.run_directory, &sources);
     }
     let spared = Spared::default();
+    let (runner, runner_in_use) = runner(&config, &spared)?;
     let target = Target::of_instance(&config).map(Rc::new);
     Ok(Environment {
-        runner: Rc::new(Runner::Direct(Direct::new(spared.clone()))),
+        runner: Rc::new(runner),
+        runner_in_use,
         config: Rc::new(config),
         sources,
         reloaded: None,
@@ -236,6 +250,21 @@ fn prepare(path: &Path, is_clean_up: bool, effects: Effects) -> Result<Environme
         is_clean_up,
         lock,
     })
+}
+
+/// How hooks are started from now on.
+fn runner(config: &Config, spared: &Spared) -> Result<(Runner, RunnerInUse), StartError> {
+    let fast = config.cluster.state.timing.profile == Profile::Fast;
+    let chosen = choice::choose(config.hooks.runner, Circumstances::now(fast));
+    let in_use = chosen.map_err(StartError::Runner)?;
+    info!("runner {}: {}", in_use.runner, in_use.why);
+    let runner = if in_use.runner == choice::SYSTEMD {
+        let systemd = Systemd::new(&config.node.run_directory, spared.clone());
+        Runner::Systemd(Box::new(systemd.map_err(system("finding the program of bossd"))?))
+    } else {
+        Runner::Direct(Direct::new(spared.clone()))
+    };
+    Ok((runner, in_use))
 }
 
 fn lock(run_directory: &Path) -> Result<Flock<fs::File>, StartError> {
@@ -332,7 +361,10 @@ async fn daemon(environment: Environment) -> Result<Daemon, StartError> {
     let start =
         || Executor::start(clock::now(), found, claim, fence, escalation, config.hooks.timeout);
     let mut machine = start();
-    if !machine.is_idle() {
+    if machine.is_idle() {
+        // What is told of others, a follow say, must not go on beside what comes next.
+        leftovers::end(&config.node.record_directory(), Which::Units).await;
+    } else {
         let was = match found {
             Marker::Acting { epoch, .. } => format!("it was boss, epoch {epoch}"),
             Marker::Unreadable => format!("{} cannot be read", marker.path().display()),
@@ -340,8 +372,16 @@ async fn daemon(environment: Environment) -> Result<Daemon, StartError> {
         };
         let what = "the last run may have left something standing";
         warn!(message_id = journal::CLEANS_UP, "{what} ({was}): demoting first");
-        leftovers::end(&config.node.record_directory()).await;
+        leftovers::end(&config.node.record_directory(), Which::All).await;
         machine = start();
+    }
+    // Only where nothing has to be let go: that would wait for it.
+    if let Runner::Systemd(systemd) = environment.runner.as_ref()
+        && machine.is_idle()
+        && !environment.is_clean_up
+        && let Err(why) = systemd.connect(BUS_PATIENCE).await
+    {
+        warn!("{why}: until it does, hooks are started by systemd-run");
     }
     Daemon::new(environment, machine, marker).map_err(system("setting up a timer"))
 }
@@ -371,6 +411,7 @@ impl Environment {
             ready,
             served,
             demotes,
+            runner: self.runner_in_use.clone(),
             executor_pid: std::process::id(),
             cleans_up: serving.user.is_none() && !under_systemd,
         })));

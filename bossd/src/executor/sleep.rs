@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tracing::{debug, info};
 
 use crate::clock;
-use crate::systemd::bus::{Bus, BusError, Peer, within};
+use crate::systemd::bus::{Bus, BusError, within};
 use crate::systemd::sleep::{Watch, delay};
 
 /// An answer of logind, which may have to be started first.
@@ -105,16 +105,16 @@ impl Sleep {
 }
 
 async fn look_for_logind(say: mpsc::UnboundedSender<Said>, lock: Lock) {
-    let bus = Bus::new(Peer::System);
+    let bus = Bus::new();
     let mut told = false;
     while !say.is_closed() {
         let Err(error) = attend(&bus, &say, &lock).await else { continue };
         bus.failed();
         lock.borrow_mut().take();
-        if !std::mem::replace(&mut told, true) {
-            info!("before this host sleeps nothing is handed over: {error}");
-        } else {
+        if std::mem::replace(&mut told, true) {
             debug!("no logind: {error}");
+        } else {
+            info!("before this host sleeps nothing is handed over: {error}");
         }
         let _ = clock::pause(AGAIN).await;
     }
@@ -166,8 +166,9 @@ mod tests {
 
     #[zbus::interface(name = "org.freedesktop.login1.Manager")]
     impl Logind {
-        fn inhibit(&self, what: &str, who: &str, _why: &str, mode: &str) -> zvariant::OwnedFd {
+        fn inhibit(&self, what: &str, who: &str, why: &str, mode: &str) -> zvariant::OwnedFd {
             assert_eq!((what, who, mode), ("sleep", "bossd", "delay"));
+            assert!(why.contains("boss"), "systemd-inhibit --list shows it: {why}");
             let (ours, theirs) = UnixStream::pair().expect("a pair");
             ours.set_nonblocking(true).expect("ours");
             self.locks.lock().expect("no holder panics").push(ours);

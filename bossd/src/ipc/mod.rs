@@ -4,7 +4,7 @@
 
 use std::io;
 
-use control::hooks::HookFile;
+use control::hooks::{HookFile, RunnerInUse};
 use control::model::DemoteTime;
 use control::reload::{Change, Reload};
 use election::{Epoch, Moment, Permit, Reason, Span, Word};
@@ -108,6 +108,8 @@ pub struct StartUp {
     pub served: bool,
     /// How long the hooks took to let go.
     pub demotes: Vec<DemoteTime>,
+    /// How the executor starts them.
+    pub runner: RunnerInUse,
     /// The executor's process id, for status.
     pub executor_pid: u32,
     /// The elector has the rights to clean up after an executor that died, and nobody else will.

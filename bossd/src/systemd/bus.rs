@@ -1,4 +1,4 @@
-//! The bus: connections that nobody waits for longer than he said. Whoever calls somebody over it
+//! The system's bus: connections that nobody waits for longer than he said. Whoever calls somebody over it
 //! gives the call a time ([`within`]), for a bus that stands still says nothing at all, and what it
 //! was asked for may happen later, when nobody expects it any more.
 
@@ -9,32 +9,6 @@ use zbus::connection::Builder;
 
 use super::unit;
 use crate::clock;
-
-/// Whom a connection is to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Peer {
-    /// The system's bus, with all who are on it.
-    System,
-    /// The service manager itself, without a bus in between. systemd keeps this socket for systemctl
-    /// and says that nobody else should use it: for emergencies, when the bus does not answer.
-    Manager,
-}
-
-impl Peer {
-    const fn socket(self) -> &'static str {
-        match self {
-            Self::System => "/run/dbus/system_bus_socket",
-            Self::Manager => "/run/systemd/private",
-        }
-    }
-
-    const fn name(self) -> &'static str {
-        match self {
-            Self::System => "the system bus",
-            Self::Manager => "systemd itself",
-        }
-    }
-}
 
 /// What became of a call.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -48,10 +22,17 @@ pub enum BusError {
     Avoided { who: &'static str },
 }
 
+impl BusError {
+    /// Somebody has answered: the bus is not to blame.
+    pub fn is_an_answer(&self) -> bool {
+        let Self::Failed { error, .. } = self else { return false };
+        matches!(error, zbus::Error::MethodError(..) | zbus::Error::Failure(_))
+    }
+}
+
 /// A connection that is made when it is needed, kept, and made anew when it has failed.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Bus {
-    peer: Peer,
     /// systemd is to say on it what happens to units.
     units: bool,
     state: std::cell::RefCell<State>,
@@ -66,18 +47,13 @@ struct State {
 
 impl Bus {
     /// Not connected yet.
-    pub fn new(peer: Peer) -> Self {
-        Self { peer, units: false, state: std::cell::RefCell::default() }
+    pub fn new() -> Self {
+        Self { units: false, state: std::cell::RefCell::default() }
     }
 
     /// The same for one on which units are watched.
-    pub fn of_units(peer: Peer) -> Self {
-        Self { units: true, ..Self::new(peer) }
-    }
-
-    /// In words.
-    pub fn name(&self) -> &'static str {
-        self.peer.name()
+    pub fn of_units() -> Self {
+        Self { units: true, ..Self::new() }
     }
 
     /// The connection that there is, or a new one. Who failed a moment ago is not asked again: in an
@@ -94,9 +70,9 @@ impl Bus {
             state.failed.is_some_and(|at| !at.plus(AVOIDED_FOR).over_when_either(now))
         };
         if avoid {
-            return Err(BusError::Avoided { who: self.name() });
+            return Err(BusError::Avoided { who: BUS });
         }
-        let made = within(self.name(), "connecting", patience, self.connect()).await;
+        let made = within(BUS, "connecting", patience, self.connect()).await;
         match made {
             Ok(connection) => {
                 self.state.borrow_mut().connection = Some(connection.clone());
@@ -118,12 +94,8 @@ impl Bus {
     /// A new connection, as whoever this process runs as.
     async fn connect(&self) -> zbus::Result<Connection> {
         // Not by its address: for that zbus connects on a thread, and waits for it.
-        let stream = UnixStream::connect(self.peer.socket()).await?;
-        let builder = Builder::unix_stream(stream);
-        let connection = match self.peer {
-            Peer::System => builder.build().await?,
-            Peer::Manager => builder.p2p().build().await?,
-        };
+        let stream = UnixStream::connect(SOCKET).await?;
+        let connection = Builder::unix_stream(stream).build().await?;
         if self.units {
             unit::subscribe(&connection).await?;
         }
@@ -146,6 +118,10 @@ pub async fn within<T>(
     }
 }
 
+/// In words.
+pub const BUS: &str = "the system bus";
+/// Of every system's bus.
+const SOCKET: &str = "/run/dbus/system_bus_socket";
 /// Long enough for a restart of whoever failed.
 const AVOIDED_FOR: Span = Span::from_secs(3);
 
@@ -166,7 +142,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_has_failed_is_avoided_for_a_while_and_not_waited_for_again() {
-        let bus = Bus::new(Peer::System);
+        let bus = Bus::new();
         bus.failed();
         let error = bus.connection(Span::from_secs(3600)).await.expect_err("just failed");
         assert!(matches!(error, BusError::Avoided { .. }), "{error}");

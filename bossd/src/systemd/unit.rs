@@ -3,6 +3,7 @@
 //! last change says how its process ended, so that nobody has to ask for a unit that is gone.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
 
@@ -26,17 +27,15 @@ pub struct Transient {
     pub command: (String, Vec<String>),
     /// NAME=value.
     pub environment: Vec<String>,
-    /// Standard input, output and error, in this order.
-    pub pipes: [OwnedFd; 3],
     /// After this long systemd itself ends it, in microseconds.
     pub most_us: u64,
 }
 
 impl Transient {
-    /// Has it started. An answer means that systemd is about to.
-    pub async fn start(self, bus: &Connection) -> zbus::Result<()> {
-        let Self { name, description, command: (program, arguments), environment, pipes, most_us } =
-            self;
+    /// Has it started with these as its standard input, output and error. An answer means that systemd
+    /// is about to.
+    pub async fn start(self, bus: &Connection, pipes: [OwnedFd; 3]) -> zbus::Result<()> {
+        let Self { name, description, command: (program, arguments), environment, most_us } = self;
         let [input, output, error] = pipes.map(|pipe| Value::from(Fd::from(pipe)));
         let properties: Vec<(&str, Value<'_>)> = vec![
             ("Description", description.into()),
@@ -64,11 +63,9 @@ impl Transient {
     }
 }
 
-/// Asks systemd to say what happens to units; on a bus it is silent until somebody has.
+/// Asks systemd to say what happens to units; it is silent until somebody has.
 pub async fn subscribe(bus: &Connection) -> zbus::Result<()> {
-    if bus.is_bus() {
-        bus.call_method(Some(SYSTEMD), AT, Some(MANAGER), "Subscribe", &()).await?;
-    }
+    bus.call_method(Some(SYSTEMD), AT, Some(MANAGER), "Subscribe", &()).await?;
     Ok(())
 }
 
@@ -181,7 +178,7 @@ fn object_path(unit: &str) -> ObjectPath<'static> {
         if byte.is_ascii_alphabetic() || (byte.is_ascii_digit() && at > 0) {
             path.push(char::from(byte));
         } else {
-            path.push_str(&format!("_{byte:02x}"));
+            let _ = write!(path, "_{byte:02x}");
         }
     }
     ObjectPath::try_from(path).expect("nothing but letters, digits and underscores")

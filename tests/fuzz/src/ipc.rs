@@ -53,6 +53,8 @@ fn obey(mut rest: &[u8]) {
             | ToExecutor::Known { .. }
             | ToExecutor::Reload { .. }
             | ToExecutor::Taken(_)
+            | ToExecutor::Fence(_)
+            | ToExecutor::MaySleep
             | ToExecutor::Left => {}
         }
         assert!(machine.last_epoch() >= last, "9.4: the epoch fell");

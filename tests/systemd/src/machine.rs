@@ -123,6 +123,8 @@ impl Machine {
             .args(["-c", &enter, "sh", "--quiet", "--boot", "--register=no", "--keep-unit"])
             .args(["--settings=no", "--link-journal=no", "--resolv-conf=off", "--timezone=off"])
             .arg(format!("--directory={}", self.disk.join("root").display()))
+            // For hooks that move addresses; the network is the host's own.
+            .arg("--capability=CAP_NET_ADMIN")
             .arg(format!("--machine={}", self.label))
             .arg(format!("--hostname={}", self.name))
             .arg(format!("--network-namespace-path=/run/netns/{}", self.space))

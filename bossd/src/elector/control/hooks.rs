@@ -28,6 +28,7 @@ pub fn hooks(picture: &Picture) -> Hooks {
         directory: picture.config.hooks.directory.display().to_string(),
         ready: ready.is_ok(),
         why_not: ready.as_ref().err().cloned(),
+        runner: picture.status.this.runner.clone(),
         files,
     }
 }

@@ -12,17 +12,22 @@ use crate::journal;
 /// What acts no more has been published by then, and the successor told, if there is one.
 const HANDING_OVER: Span = Span::from_secs(1);
 
-/// A sleep that waits.
+/// Whether a sleep waits, and for what.
 #[derive(Default)]
-pub(super) struct GoingToSleep {
-    /// Since when nothing acts here; None inside while something does.
-    waits: Option<Option<Moment>>,
+pub(super) enum GoingToSleep {
+    /// None does.
+    #[default]
+    No,
+    /// Until nothing acts here.
+    Acting,
+    /// For the successor to hear of it: nothing has acted since then.
+    Idle(Moment),
 }
 
 impl Driver {
     /// The executor says that a sleep is about to begin.
     pub(super) fn handle_sleep(&mut self) {
-        self.going_to_sleep.waits = Some(None);
+        self.going_to_sleep = GoingToSleep::Acting;
         let snapshot = self.node.snapshot(clock::now());
         if snapshot.phase != Phase::Boss {
             return;
@@ -38,20 +43,23 @@ impl Driver {
 
     /// Asked again and again.
     pub(super) fn end_sleeps_wait(&mut self, now: Moment, snapshot: &Snapshot) {
-        let Some(idle) = self.going_to_sleep.waits else { return };
         if !matches!(snapshot.phase, Phase::Idle | Phase::Waiting) {
             return;
         }
-        let since = idle.unwrap_or(now);
+        let since = match self.going_to_sleep {
+            GoingToSleep::No => return,
+            GoingToSleep::Acting => now,
+            GoingToSleep::Idle(since) => since,
+        };
         if snapshot.standing != "leader" || since.plus(HANDING_OVER).over_when_either(now) {
             self.may_sleep();
         } else {
-            self.going_to_sleep.waits = Some(Some(since));
+            self.going_to_sleep = GoingToSleep::Idle(since);
         }
     }
 
     fn may_sleep(&mut self) {
-        self.going_to_sleep.waits = None;
+        self.going_to_sleep = GoingToSleep::No;
         self.executor.send(ToExecutor::MaySleep);
     }
 }

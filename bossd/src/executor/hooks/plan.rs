@@ -258,9 +258,14 @@ pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:
 const MAX_VALUE: usize = 32 * 1024;
 
 #[cfg(test)]
-mod tests {
+pub(in crate::executor) mod tests {
     use super::*;
     use std::path::PathBuf;
+
+    /// A promote of this hook, epoch 7.
+    pub(in crate::executor) fn call_of(hook: &str) -> Call {
+        plan(HookEvent::Promote, &hooks(&[hook]), &facts(), None, &[]).remove(0)
+    }
 
     fn hooks(names: &[&str]) -> Vec<Hook> {
         let hook = |name: &&str| Hook::new(*name, PathBuf::from("/etc/boss/hooks.d").join(name));

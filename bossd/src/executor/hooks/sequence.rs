@@ -104,7 +104,8 @@ pub async fn run_promote(
         } else {
             log.started.push(call.hook.clone());
             let cut = cut_by(now().plus(timeout), &mut cancel);
-            let step = run_call(runner, &call.limited(false, timeout.as_millis()), cut).await;
+            let call = call.limited(false, timeout.as_millis());
+            let step = run_call(runner, &call, &mut may_act, cut).await;
             log.steps.push(step.clone());
             result = match step.outcome {
                 Outcome::Done => continue,
@@ -137,7 +138,9 @@ pub async fn run_demote(
         }
         let time = share(current, hooks_left).left_until_either(now());
         let call = call.limited(current.urgent, time.as_millis());
-        steps.push(run_call(runner, &call, demote_cut(&mut limit, hooks_left)).await);
+        let cut = demote_cut(&mut limit, hooks_left);
+        // Letting go is never forbidden.
+        steps.push(run_call(runner, &call, &mut || true, cut).await);
     }
     DemoteOutcome { steps, took: begun.elapsed(now()) }
 }
@@ -159,13 +162,19 @@ pub async fn run_notify(
             break;
         }
         let cut = cut_by(now().plus(timeout), &mut cancel);
-        steps.push(run_call(runner, &call.limited(false, timeout.as_millis()), cut).await);
+        let call = call.limited(false, timeout.as_millis());
+        steps.push(run_call(runner, &call, &mut || may_run(), cut).await);
     }
     steps
 }
 
 /// One call, with its lines in the log.
-async fn run_call(runner: &Runner, call: &Call, cut: impl Future<Output = Cut>) -> Step {
+async fn run_call(
+    runner: &Runner,
+    call: &Call,
+    may_begin: &mut dyn FnMut() -> bool,
+    cut: impl Future<Output = Cut>,
+) -> Step {
     let (event, transition) = (call.event.as_str(), call.facts.transition.as_str());
     tracing::debug!(
         boss_event = event,
@@ -174,7 +183,7 @@ async fn run_call(runner: &Runner, call: &Call, cut: impl Future<Output = Cut>) 
         "{} starts",
         call.hook.name
     );
-    let step = runner.run(call, cut).await;
+    let step = runner.run(call, may_begin, cut).await;
     if step.outcome.is_done() {
         tracing::info!(boss_event = event, boss_transition = transition, "{step}");
     } else {

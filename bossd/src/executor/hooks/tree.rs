@@ -18,6 +18,7 @@ use nix::sys::signal::{Signal, kill as send, killpg};
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 
+use super::cgroup;
 use crate::clock;
 
 /// Makes this process the parent of all that is orphaned below it. Once, at the executor's start.
@@ -88,6 +89,32 @@ pub async fn kill(root: u32, bystanders: &Bystanders, spared: &Spared) -> Vec<i3
         adopted
     });
     left.await
+}
+
+/// Kills all of a unit and what descends from its main process, wherever that was moved to.
+pub async fn kill_unit(unit: &str, main: &Watched) -> Vec<i32> {
+    let known = main.0.still_lives().then_some(main.0);
+    hunt(known.into_iter().collect(), None, |_| {
+        let members = cgroup::members(|name| name == unit);
+        members.into_iter().filter_map(Process::read).filter(|process| process.lives).collect()
+    })
+    .await
+}
+
+/// A process that somebody else has started, told from a later one with the same number.
+#[derive(Debug)]
+pub struct Watched(Process);
+
+impl Watched {
+    /// The process with this number; None when it has ended.
+    pub fn of(pid: i32) -> Option<Self> {
+        Process::read(pid).filter(|process| process.lives).map(Self)
+    }
+
+    /// Whether it still runs.
+    pub fn lives(&self) -> bool {
+        self.0.still_lives()
+    }
 }
 
 /// Kills everything below us but what is spared, whatever started it: for the escalation at the end

@@ -45,7 +45,14 @@ TimeoutStopSec=30s
 [Install]
 WantedBy=boss.target
 EOF
-install -m 0755 /usr/share/doc/boss/examples/50-boss-target.disabled /etc/boss/hooks.d/50-boss-target
+cat >/etc/boss/hooks.d/50-forgets <<'EOF'
+#!/bin/sh
+case $1 in
+promote) systemctl start boss.target ;;
+demote) exit 1 ;;
+esac
+EOF
+chmod 0755 /etc/boss/hooks.d/50-forgets
 systemctl daemon-reload
 systemctl enable stubborn",
     );
@@ -72,7 +79,11 @@ fn a_host_whose_demote_hook_fails_reboots_by_force_and_not_again_when_it_fails_a
     let first = started(
         &mut site,
         "reboot",
-        "printf '#!/bin/sh\\ntest \"$1\" != demote\\n' >/etc/boss/hooks.d/60-fails
+        // What its unit keeps it from otherwise.
+        "mkdir -p /etc/systemd/system/bossd.service.d
+         cp /usr/share/doc/boss/examples/reboot.conf /etc/systemd/system/bossd.service.d/
+         systemctl daemon-reload
+         printf '#!/bin/sh\\ntest \"$1\" != demote\\n' >/etc/boss/hooks.d/60-fails
          chmod 0755 /etc/boss/hooks.d/60-fails",
     );
     loses_its_elector(&site, first.index);

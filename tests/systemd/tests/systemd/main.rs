@@ -3,6 +3,7 @@
 
 mod deaths;
 mod escalation;
+mod hook_units;
 mod installation;
 mod instances;
 mod operation;

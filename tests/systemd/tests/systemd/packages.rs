@@ -58,17 +58,19 @@ fn the_rpm_puts_there_what_the_deb_does_and_its_removal_leaves_nothing() {
 /// Under which name both packages have it; None for what one of them alone has on purpose.
 fn common(path: &str) -> Option<String> {
     // Each package has its own papers, and keeps its own books.
-    let papers = ["/usr/share/doc/boss/", "/usr/share/licenses/boss", "/usr/share/lintian"];
+    let papers = ["/usr/share/doc/boss/", "/usr/share/licenses", "/usr/share/lintian"];
     let books = ["/var/lib/dpkg/", "/var/lib/rpm", "/var/lib/systemd/deb-systemd-helper-enabled"];
     // needrestart is Debian's.
     let own = ["/etc/needrestart"];
     let is_below = |place: &&str| path.starts_with(*place);
     if papers.iter().any(|it| is_below(it) && !path.contains("/examples"))
-        || books.iter().chain(&own).any(|it| is_below(it))
+        || books.iter().chain(&own).any(is_below)
     {
         return None;
     }
-    Some(path.replace("/vendor-completions", "/site-functions"))
+    // One of the two directories is another package's here, and the other would be elsewhere.
+    let places = ["/usr/share/zsh/vendor-completions", "/usr/share/zsh/site-functions"];
+    (!places.contains(&path)).then(|| path.replace("/vendor-completions/", "/site-functions/"))
 }
 
 /// Each file with its kind, owner and mode, and of plain files what is in them.

@@ -23,8 +23,8 @@ fn nginx_follows_the_boss_and_nobody_starts_it_before_the_one_before_has_ended()
              systemctl add-wants --quiet boss.target nginx.service",
         );
     });
-    for host in 0..NAMES.len() {
-        until(&format!("{} is SAFE", NAMES[host]), || {
+    for (host, name) in NAMES.iter().enumerate() {
+        until(&format!("{name} is SAFE"), || {
             site.machine(host).run("bossctl status").success.then_some(())
         });
     }
@@ -112,12 +112,12 @@ fn letting_go_ms(machine: &Machine) -> f64 {
 
 /// nginx runs where the boss is, and nowhere else.
 fn serves_only(site: &Site, boss: &Acting) {
-    for host in 0..NAMES.len() {
+    for (host, name) in NAMES.iter().enumerate() {
         let machine = site.machine(host);
         let runs = machine.run("systemctl is-active nginx").success;
-        assert_eq!(runs, host == boss.index, "{} while {} is boss", NAMES[host], boss.name);
+        assert_eq!(runs, host == boss.index, "{name} while {} is boss", boss.name);
         let serves = machine.run("bash -c '</dev/tcp/127.0.0.1/80'").success;
-        assert_eq!(serves, host == boss.index, "{} while {} is boss", NAMES[host], boss.name);
+        assert_eq!(serves, host == boss.index, "{name} while {} is boss", boss.name);
     }
 }
 

@@ -7,9 +7,8 @@ use std::process::{ExitStatus, Stdio};
 use std::os::unix::process::ExitStatusExt;
 use tokio::process::{Child, Command};
 
-use super::output::Output;
-use crate::clock::now;
-use crate::executor::hooks::outcome::{Cut, Outcome, Step};
+use super::output::{Output, Pipes};
+use crate::executor::hooks::outcome::{Cut, Outcome};
 use crate::executor::hooks::plan::Call;
 use crate::executor::hooks::tree::{self, Bystanders, Spared};
 use crate::executor::hooks::trust;
@@ -26,15 +25,12 @@ impl Direct {
         Self { spared }
     }
 
-    /// As `Runner::run`.
-    pub async fn run(&self, call: &Call, cut: impl Future<Output = Cut>) -> Step {
-        let begun = now();
-        let (outcome, left) = self.run_to_end(call, cut).await;
-        let (hook, event, urgent) = (call.hook.name.clone(), call.event, call.facts.urgent);
-        Step { hook, event, urgent, outcome, took: begun.elapsed(now()), left }
-    }
-
-    async fn run_to_end(&self, call: &Call, cut: impl Future<Output = Cut>) -> (Outcome, Vec<i32>) {
+    /// As `Runner::run`: the outcome, and what outlived SIGKILL.
+    pub(super) async fn run_to_end(
+        &self,
+        call: &Call,
+        cut: impl Future<Output = Cut>,
+    ) -> (Outcome, Vec<i32>) {
         // Once more, right before it runs with our rights: the directory was read long ago.
         if let Err(distrust) = trust::check(&call.hook.path) {
             return (Outcome::NotStarted(distrust.to_string()), Vec::new());
@@ -46,7 +42,7 @@ impl Direct {
         };
         let pid = child.id().expect("nobody has waited for it yet");
         let _spared = self.spared.spare(pid);
-        let mut output = Output::of(&mut child, call);
+        let mut output = Output::of(Pipes::of_child(&mut child), call, None);
         let outcome = tokio::select! {
             status = child.wait() => ended(status),
             cut = cut => Outcome::Killed(cut),
@@ -95,7 +91,7 @@ fn ended(status: std::io::Result<ExitStatus>) -> Outcome {
 }
 
 /// What the kernel says of a script that cannot be started puzzles: it means the first line.
-fn why_not(error: &std::io::Error) -> String {
+pub(super) fn why_not(error: &std::io::Error) -> String {
     match nix::errno::Errno::from_raw(error.raw_os_error().unwrap_or(0)) {
         nix::errno::Errno::ENOENT => {
             format!("{error}: is it there, and what its first line names?")

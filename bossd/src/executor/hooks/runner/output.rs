@@ -3,30 +3,59 @@
 
 use std::convert::Infallible;
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
-use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::unix::pipe;
+use tokio::process::Child;
 
 use crate::clock;
 use crate::executor::hooks::plan::Call;
 use election::Span;
 
-/// The three pipes of a running hook.
+/// Our ends of the three pipes of a hook, whoever has started it.
+pub(super) struct Pipes {
+    stdin: Option<Box<dyn AsyncWrite + Unpin>>,
+    stdout: Option<Box<dyn AsyncRead + Unpin>>,
+    stderr: Option<Box<dyn AsyncRead + Unpin>>,
+}
+
+impl Pipes {
+    /// Of our own child, from which they are taken.
+    pub(super) fn of_child(child: &mut Child) -> Self {
+        let stdin = child.stdin.take().map(|pipe| Box::new(pipe) as _);
+        let stdout = child.stdout.take().map(|pipe| Box::new(pipe) as _);
+        let stderr = child.stderr.take().map(|pipe| Box::new(pipe) as _);
+        Self { stdin, stdout, stderr }
+    }
+
+    /// Of a unit.
+    pub(super) fn of_unit(
+        stdin: pipe::Sender,
+        stdout: pipe::Receiver,
+        stderr: pipe::Receiver,
+    ) -> Self {
+        let (stdin, stdout, stderr) = (Box::new(stdin), Box::new(stdout), Box::new(stderr));
+        Self { stdin: Some(stdin), stdout: Some(stdout), stderr: Some(stderr) }
+    }
+}
+
+/// What a running hook reads and writes.
 pub(super) struct Output<'a> {
-    stdin: Option<ChildStdin>,
+    stdin: Option<Box<dyn AsyncWrite + Unpin>>,
     facts: &'a [u8],
-    stdout: Stream<ChildStdout>,
-    stderr: Stream<ChildStderr>,
+    stdout: Stream,
+    stderr: Stream,
     log: Log<'a>,
 }
 
 impl<'a> Output<'a> {
-    pub(super) fn of(child: &mut Child, call: &'a Call) -> Self {
+    /// `unit` is the hook's own, if it has one.
+    pub(super) fn of(pipes: Pipes, call: &'a Call, unit: Option<&'a str>) -> Self {
         Self {
-            stdin: child.stdin.take(),
+            stdin: pipes.stdin,
             facts: call.stdin.as_bytes(),
-            stdout: Stream::of(child.stdout.take()),
-            stderr: Stream::of(child.stderr.take()),
-            log: Log { call, written: 0, dropped: 0 },
+            stdout: Stream::of(pipes.stdout),
+            stderr: Stream::of(pipes.stderr),
+            log: Log { call, unit, written: 0, dropped: 0 },
         }
     }
 
@@ -66,7 +95,7 @@ impl<'a> Output<'a> {
 }
 
 /// Writes the next part of the facts, and closes when they are all written or not wanted.
-async fn feed(stdin: &mut Option<ChildStdin>, facts: &mut &[u8]) {
+async fn feed(stdin: &mut Option<Box<dyn AsyncWrite + Unpin>>, facts: &mut &[u8]) {
     let Some(pipe) = stdin else { return std::future::pending().await };
     match pipe.write(facts).await {
         Ok(count) => *facts = &facts[count..],
@@ -78,14 +107,14 @@ async fn feed(stdin: &mut Option<ChildStdin>, facts: &mut &[u8]) {
     }
 }
 
-struct Stream<Pipe> {
-    pipe: Option<Pipe>,
+struct Stream {
+    pipe: Option<Box<dyn AsyncRead + Unpin>>,
     buffer: Box<[u8; BUFFER]>,
     lines: Lines,
 }
 
-impl<Pipe: AsyncRead + Unpin> Stream<Pipe> {
-    fn of(pipe: Option<Pipe>) -> Self {
+impl Stream {
+    fn of(pipe: Option<Box<dyn AsyncRead + Unpin>>) -> Self {
         Self { pipe, buffer: Box::new([0; BUFFER]), lines: Lines::default() }
     }
 
@@ -157,6 +186,7 @@ impl Lines {
 /// Writes lines into the log until the call has written enough, and counts the others.
 struct Log<'a> {
     call: &'a Call,
+    unit: Option<&'a str>,
     written: usize,
     dropped: u64,
 }
@@ -169,6 +199,8 @@ impl Log<'_> {
             boss_event = self.call.event.as_str(),
             boss_epoch = self.call.facts.epoch,
             boss_transition = self.call.facts.transition,
+            // By this field journalctl counts a line of root's to a unit.
+            object_systemd_unit = self.unit,
             "{line}"
         );
     }
