@@ -369,7 +369,11 @@ pub enum CaError {
         path: PathBuf,
     },
     /// A file cannot be read.
-    #[error("cannot read {}: {source}; is it the directory of `bossctl ca init`?", path.display())]
+    #[error(
+        "cannot read {}: {source}; is this the right directory? An authority is where `bossctl ca \
+         init` made it (--dir), a server's files are in /etc/boss/tls",
+        path.display()
+    )]
     Read {
         /// The file.
         path: PathBuf,

@@ -97,6 +97,9 @@ pub fn member(status: &Status, member: &Member, colour: bool) -> String {
         certificate(status, &mut page);
         page.item("hooks", &hooks::runner(&status.this.runner));
         demotes(status, &mut page);
+    } else if let Some(certificate) = &member.certificate {
+        let (day, left) = (day(certificate.not_after_s), certificate.days_left);
+        page.item("proof", &format!("until {day}, {left} days left, by its own word"));
     }
     for note in notes(member) {
         page.item("note", &note);
@@ -109,7 +112,6 @@ pub fn member(status: &Status, member: &Member, colour: bool) -> String {
 /// What the answering node proves with who it is.
 fn certificate(status: &Status, page: &mut Page) {
     let Some(certificate) = &status.certificate else { return };
-    let day = |seconds: i64| wall_clock(u64::try_from(seconds).unwrap_or_default());
     let text = format!(
         "until {}, {} days left; its authority until {}, {} days left",
         day(certificate.not_after_s),
@@ -122,6 +124,10 @@ fn certificate(status: &Status, page: &mut Page) {
     if let Some(trouble) = &certificate.trouble {
         page.item("", trouble);
     }
+}
+
+fn day(seconds: i64) -> String {
+    wall_clock(u64::try_from(seconds).unwrap_or_default())
 }
 
 /// How long the hooks of the answering node took to let go.

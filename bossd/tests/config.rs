@@ -221,7 +221,7 @@ fn every_key_has_its_effect() {
         timeout = "0.5s"
         [keepalived]
         instance = "VI_1"
-        notify = "ka/notify.sh"
+        notify = "ka/notify.sh -q"
         notify-master = "/ka/notify.sh  master now"
         notify-backup = "/ka/backup.sh"
         notify-fault = "/ka/fault.sh"
@@ -256,9 +256,10 @@ fn every_key_has_its_effect() {
         "notify-backup: /ka/backup.sh ",
         "notify-fault: /ka/fault.sh ",
         "notify-stop: /ka/stop.sh ",
-        "notify: /etc/boss/ka/notify.sh ",
+        "notify: /etc/boss/ka/notify.sh -q",
     ];
     assert_eq!(scripts, wanted);
+    assert!(config::report(&config).contains("notify-fault           not called"));
     let fence = config.fence.as_ref().expect("a command");
     assert_eq!(fence.argv, ["/etc/boss/bin/fence", "--now"]);
     assert_eq!(fence.timeout, Span::from_millis(500));

@@ -76,6 +76,16 @@ pub struct Certificate {
     pub trouble: Option<String>,
 }
 
+/// Until when a member can prove who it is. The certificate of the node that answers is in
+/// [`Status::certificate`] in full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberCertificate {
+    /// Until when it is valid, in seconds since 1970.
+    pub not_after_s: i64,
+    /// Whole days until then, negative afterwards.
+    pub days_left: i64,
+}
+
 /// The processes of one bossd.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pids {
@@ -256,6 +266,10 @@ pub struct Member {
     pub held_off: Option<HeldOff>,
     /// Its hooks can run; None when it has not said.
     pub hooks_ok: Option<bool>,
+    /// Until when its certificate is valid, as it said last; None when it has not said since the
+    /// elector of the node that answers has started.
+    #[serde(default)]
+    pub certificate: Option<MemberCertificate>,
 }
 
 /// A drain.

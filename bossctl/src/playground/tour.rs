@@ -47,7 +47,13 @@ pub(super) fn run(
     let left = STEPS.get(passed).map_or(String::new(), |(name, _)| format!(", failed at {name}"));
     say(out, &format!("\n{verdict}: {passed} of {all} steps in {took} ms{left}\n"))?;
     if let (true, Some((failover, bound))) = (held, tour.failover) {
-        say(out, &format!("failover took {failover} ms; bossd --check promises {bound}\n"))?;
+        say(
+            out,
+            &format!(
+                "failover took {failover} ms, with the promote hooks and the time until this tour \
+                 saw it;\nwithout them bossd --check promises that {bound}\n"
+            ),
+        )?;
     }
     Ok(held)
 }

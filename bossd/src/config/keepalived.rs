@@ -51,17 +51,16 @@ pub(super) fn check_keepalived(
 ) -> KeepalivedConfig {
     let instance = table.string("instance", parse_instance, problems);
     let instance = instance.map(|given| given.value.to_owned());
-    let mut script = |key: &'static str, own_arguments: bool| {
-        let given = table.string(key, |text| parse(text, key, own_arguments, directory), problems);
+    let mut script = |key: &'static str| {
+        let given = table.string(key, |text| parse(text, key, directory), problems);
         given.map(|given| given.value)
     };
     KeepalivedConfig {
-        // keepalived gives this one its four arguments and drops any others.
-        notify: script("notify", false),
-        master: script("notify-master", true),
-        backup: script("notify-backup", true),
-        fault: script("notify-fault", true),
-        stop: script("notify-stop", true),
+        notify: script("notify"),
+        master: script("notify-master"),
+        backup: script("notify-backup"),
+        fault: script("notify-fault"),
+        stop: script("notify-stop"),
         instance: instance.or(cluster.map(str::to_owned)).unwrap_or_default(),
     }
 }
@@ -73,12 +72,7 @@ fn parse_instance(text: &str) -> Result<&str, Wrong> {
 }
 
 /// A path and arguments, between spaces; what a shell would make of quotes is not guessed.
-fn parse(
-    text: &str,
-    key: &'static str,
-    own_arguments: bool,
-    directory: &Path,
-) -> Result<Script, Wrong> {
+fn parse(text: &str, key: &'static str, directory: &Path) -> Result<Script, Wrong> {
     if text.contains(['"', '\'', '\\', '\0']) {
         let help = "words are split at spaces, and quotes mean nothing here: call a script of its \
                     own that has them";
@@ -89,10 +83,6 @@ fn parse(
         let help = "write the full path of the script, and its arguments after it";
         return Err(Wrong::new(format!("{} is not a path", shown(text)), help));
     };
-    let arguments: Vec<String> = words.map(str::to_owned).collect();
-    if !own_arguments && !arguments.is_empty() {
-        let help = "it gets INSTANCE, the name, the state and the priority, as from keepalived";
-        return Err(Wrong::new(format!("`{key}` takes no arguments of its own"), help));
-    }
+    let arguments = words.map(str::to_owned).collect();
     Ok(Script { key, path: directory.join(program), arguments })
 }

@@ -15,6 +15,7 @@ pub fn report(config: &Config) -> String {
     report.quorum(config);
     report.timing(config);
     report.bounds(config);
+    report.scripts(config);
     report.0
 }
 
@@ -74,6 +75,17 @@ impl Report {
                 survives(survived + 1)
             )),
             _ => {}
+        }
+    }
+
+    /// Of those for keepalived, what would not be as there.
+    fn scripts(&mut self, config: &Config) {
+        if config.keepalived.fault.is_some() {
+            self.heading("scripts for keepalived");
+            self.line(
+                "notify-fault",
+                &"not called in this version: a server that cannot be boss is told BACKUP",
+            );
         }
     }
 

@@ -2,6 +2,7 @@
 //! ready is carried out, then the timer. Nothing here decides who may be boss, and nothing waits
 //! for a disk, a hook, an operator or a peer.
 
+mod certificates;
 mod expiry;
 mod fence;
 mod known_boss;
@@ -215,6 +216,7 @@ impl Driver {
                 self.handle_frame(&peer, incarnation, &frame);
             }
             PeerEvent::Connected { peer, incarnation } => {
+                self.tell_certificate(Some(&peer));
                 let (peer, life) = (NodeId::new(&peer), Incarnation(incarnation));
                 self.node.handle_connected(clock::now(), &peer, life);
                 self.reassert_after(&peer);

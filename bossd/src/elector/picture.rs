@@ -1,6 +1,8 @@
 //! What status shows: the node's snapshot, the links and what the driver has learned, painted
 //! into one [`Status`] document. Read-only; nothing is decided here.
 
+mod certificates;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -16,8 +18,10 @@ use tracing::warn;
 use super::chronicle::Chronicle;
 use super::control::posture;
 use super::loop_gap::LoopGaps;
-use super::peer::{CertFacts, LinkStatus, days};
+use super::peer::{CertFacts, LinkStatus};
 use super::reload;
+use certificates::Certificates;
+
 use crate::clock;
 use crate::config::{Config, canonical_of, differing_keys};
 use crate::ipc::{StartUp, transition_id};
@@ -65,9 +69,7 @@ pub struct Background {
     config: Arc<Config>,
     /// The cluster-wide part of the file, as read last.
     file: String,
-    /// Of this node; None if it cannot be read.
-    certificate: Option<CertFacts>,
-    tls_trouble: Option<String>,
+    certificates: Certificates,
     /// What is wrong with the units that follow the boss.
     unit_trouble: Option<String>,
     cluster: ClusterId,
@@ -99,8 +101,7 @@ impl Background {
             timing: config.cluster.state.timing,
             file: reload::canonical(start).unwrap_or_else(|_| config.cluster.canonical.clone()),
             config: Arc::new(config),
-            certificate: start.tls.facts(UnixTime::now()).ok(),
-            tls_trouble: None,
+            certificates: Certificates::new(start.tls.facts(UnixTime::now()).ok()),
             unit_trouble: None,
             cluster,
             executor_pid: start.executor_pid,
@@ -160,14 +161,24 @@ impl Background {
         certificate: CertFacts,
     ) -> Option<Result<(), String>> {
         (self.config, self.file) = (Arc::new(config), file);
-        self.certificate = Some(certificate);
+        self.certificates.set_own(certificate);
         let timing = self.timing;
         self.set_timing(&timing)
     }
 
     /// Why the certificates on the disk could not be used; None when they could.
     pub fn set_tls_trouble(&mut self, why: Option<String>) {
-        self.tls_trouble = why;
+        self.certificates.set_trouble(why);
+    }
+
+    /// Until when this node's certificate is valid, in seconds since 1970; None if it cannot be read.
+    pub fn certificate_end(&self) -> Option<i64> {
+        self.certificates.own_end()
+    }
+
+    /// The same of another member, by its own word.
+    pub fn set_certificate_end(&mut self, member: &str, not_after: i64) {
+        self.certificates.set_other(member, not_after);
     }
 
     /// What is wrong with the units that follow the boss; None when nothing is.
@@ -331,7 +342,7 @@ impl Background {
             p999_loop_gap_us: self.gaps.p999_us(),
             file_differs: self.file_differs(snapshot),
             shadow: self.config.node.shadow,
-            certificate: self.certificate(),
+            certificate: self.certificates.own(),
         };
         status.posture = posture::judge(&status);
         status
@@ -380,6 +391,7 @@ impl Background {
             }),
             held_off,
             hooks_ok,
+            certificate: self.certificates.of(name.as_str(), snapshot.me.as_str()),
         }
     }
 
@@ -465,19 +477,6 @@ impl Background {
         }
         let agreed = canonical_of(&self.config.cluster.name, &snapshot.state);
         differing_keys(&self.file, &agreed)
-    }
-
-    fn certificate(&self) -> Option<model::Certificate> {
-        let facts = self.certificate.as_ref()?;
-        let now = i64::try_from(clock::wall_s()).unwrap_or(i64::MAX);
-        Some(model::Certificate {
-            not_after_s: facts.not_after,
-            days_left: days(facts.not_after, now),
-            authority_not_after_s: facts.authority_not_after,
-            authority_days_left: days(facts.authority_not_after, now),
-            fingerprint: facts.fingerprint.clone(),
-            trouble: self.tls_trouble.clone(),
-        })
     }
 }
 

@@ -1,6 +1,6 @@
 //! The scripts of `[keepalived]`: which are called in which state and with what, as keepalived does:
-//! the one of the state with its own arguments, then the general one with `INSTANCE`, the name, the
-//! state and the priority. They run as hooks do, with the same trust, time and kill; unlike
+//! the one of the state with its own arguments, then the general one with its own and after them
+//! `INSTANCE`, the name, the state and the priority. They run as hooks do, with the same trust, time and kill; unlike
 //! keepalived's, their exit status counts.
 
 use std::os::unix::fs::MetadataExt;
@@ -22,7 +22,8 @@ pub fn calls(config: &KeepalivedConfig, state: HookState, priority: u8) -> Vec<H
     let own = of_state.as_ref().map(|script| hook(script, script.arguments.clone()));
     let general = config.notify.as_ref().map(|script| {
         let words = ["INSTANCE", &config.instance, state.as_str(), &priority.to_string()];
-        hook(script, words.map(str::to_owned).to_vec())
+        let own = script.arguments.iter().cloned();
+        hook(script, own.chain(words.map(str::to_owned)).collect())
     });
     own.into_iter().chain(general).collect()
 }
@@ -70,18 +71,18 @@ mod tests {
     fn the_script_of_the_state_comes_first_and_the_general_one_gets_its_four_words() {
         let config = KeepalivedConfig {
             instance: "VI_1".to_owned(),
-            notify: Some(script("notify", &[])),
+            notify: Some(script("notify", &["--loud"])),
             master: Some(script("notify-master", &["master"])),
             backup: Some(script("notify-backup", &["backup", "quietly"])),
             fault: None,
             stop: Some(script("notify-stop", &[])),
         };
-        let wanted = ["notify-master master", "notify INSTANCE VI_1 MASTER 150"];
+        let wanted = ["notify-master master", "notify --loud INSTANCE VI_1 MASTER 150"];
         assert_eq!(words(&config, HookState::Master), wanted);
-        let wanted = ["notify-backup backup quietly", "notify INSTANCE VI_1 BACKUP 150"];
+        let wanted = ["notify-backup backup quietly", "notify --loud INSTANCE VI_1 BACKUP 150"];
         assert_eq!(words(&config, HookState::Backup), wanted);
-        assert_eq!(words(&config, HookState::Fault), ["notify INSTANCE VI_1 FAULT 150"]);
-        let wanted = ["notify-stop ", "notify INSTANCE VI_1 STOP 150"];
+        assert_eq!(words(&config, HookState::Fault), ["notify --loud INSTANCE VI_1 FAULT 150"]);
+        let wanted = ["notify-stop ", "notify --loud INSTANCE VI_1 STOP 150"];
         assert_eq!(words(&config, HookState::Stop), wanted);
         assert!(words(&KeepalivedConfig::default(), HookState::Master).is_empty());
     }

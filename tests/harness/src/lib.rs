@@ -7,6 +7,7 @@ mod bed;
 mod binaries;
 pub mod clock;
 pub mod judge;
+pub mod python;
 
 pub use bed::{Acting, Bed, Seen, acting, agreed, plan, until};
 pub use binaries::{bossctl, bossd, witness};

@@ -78,6 +78,26 @@ impl Asked {
     }
 }
 
+impl Asked {
+    /// In words, if only those may ask who may change something: the log names who did.
+    pub fn change(&self) -> Option<String> {
+        match self {
+            Self::Change(command) => Some(command.to_string()),
+            Self::Apply(Apply { file, .. }) => Some(format!("apply of {file}")),
+            Self::Reload { .. } => Some("reload".to_owned()),
+            Self::Preview(command) => Some(format!("preview of {command}")),
+            Self::Fixed(_)
+            | Self::Status
+            | Self::StatusStream
+            | Self::Explanation { .. }
+            | Self::History
+            | Self::Hooks
+            | Self::Plan(_)
+            | Self::Comparison(_) => None,
+        }
+    }
+}
+
 /// Understands a call, or says which error it earns.
 pub fn understand(call: Call) -> Result<Asked, Fault> {
     if call.upgrade {

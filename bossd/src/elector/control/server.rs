@@ -224,8 +224,8 @@ impl Connection {
         };
         let needed = asked.needs();
         if self.rights(needed).await < needed {
-            if let Asked::Change(command) = &asked {
-                tracing::info!("{command} asked for by {}: not permitted", self.caller);
+            if let Some(what) = asked.change() {
+                tracing::info!("{what} asked for by {}: not permitted", self.caller);
             }
             let text = self.access.borrow().needed_for(needed);
             return Ok(Err(Refusal::new(RefusalKind::NotPermitted, text).into()));

@@ -19,7 +19,9 @@ pub(super) fn ignored_lines() -> Allowance {
 
 impl Driver {
     pub(super) fn handle_frame(&mut self, peer: &str, incarnation: u128, frame: &Frame) {
-        match self.handle_forwarded(peer, frame) {
+        let known = self.take_certificate(peer, frame);
+        let known = known.and_then(|known| Ok(known || self.handle_forwarded(peer, frame)?));
+        match known {
             Ok(true) => return,
             Ok(false) => {}
             Err(error) => return self.handle_unreadable(peer, frame, &error),

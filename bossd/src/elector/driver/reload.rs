@@ -127,6 +127,7 @@ impl Driver {
         logging::set_level(config.log.level);
         self.reloading.access.send_replace(access);
         let ready = self.background.take(config, canonical, facts);
+        self.tell_certificate(None);
         self.heed_readiness(ready);
         Ok(Taken { changes: self.of_cluster(), notes })
     }

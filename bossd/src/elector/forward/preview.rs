@@ -196,7 +196,9 @@ fn foresee(
     };
     let election::Preview { refused, boss, lets_go, successor, candidates } = foreseen;
     let refusal = refused.as_ref().map(order::refusal);
+    let paused = refused == Some(CommandError::Paused);
     let candidate = |(node, why_not): (NodeId, Option<String>)| {
+        let why_not = why_not.or_else(|| paused.then(|| "the cluster is paused".to_owned()));
         let fit = why_not.is_none();
         Candidate { node: node.to_string(), fit, why_not }
     };

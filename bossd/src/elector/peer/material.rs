@@ -216,7 +216,7 @@ impl CertFacts {
 
 /// Whole days from `now` to `end`, both in seconds since 1970; negative afterwards.
 pub fn days(end: i64, now: i64) -> i64 {
-    (end - now).div_euclid(86_400)
+    end.saturating_sub(now).div_euclid(86_400)
 }
 
 /// The files' contents, not judged yet.

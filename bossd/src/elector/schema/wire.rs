@@ -41,6 +41,8 @@ pub mod kind {
     pub const PREVIEW: u16 = 34;
     /// What the leader foresees.
     pub const PREVIEWED: u16 = 35;
+    /// Until when the sender's certificate is valid.
+    pub const CERTIFICATE: u16 = 36;
 }
 
 #[derive(Serialize, Deserialize)]

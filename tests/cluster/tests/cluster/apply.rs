@@ -31,7 +31,7 @@ fn apply(bed: &Bed, asked: usize, arguments: &[&str]) -> Said {
 }
 
 /// Another cluster.toml than that of the nodes: theirs with each of these texts replaced.
-fn changed(bed: &Bed, changes: &[(&str, &str)]) -> PathBuf {
+pub(crate) fn changed(bed: &Bed, changes: &[(&str, &str)]) -> PathBuf {
     let mut text = fs::read_to_string(bed.node(0).config()).expect("a file");
     for (from, to) in changes {
         assert!(text.contains(from), "{from} is not in {text}");

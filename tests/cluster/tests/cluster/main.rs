@@ -4,6 +4,7 @@
 mod apply;
 mod bad_disk;
 mod commands;
+mod daemon_errors;
 mod deaths;
 mod disk;
 mod drain;
@@ -20,8 +21,9 @@ mod network;
 mod orders;
 mod pause;
 mod playground;
+mod playground_screen;
 mod preference;
-mod public_script;
+mod public_scripts;
 mod reassert;
 mod reload;
 mod restarts;

@@ -7,6 +7,7 @@ use bossctl::playground::cluster::Plan;
 use control::preview::{OrderKind, Preview, PreviewOrder};
 use harness::{Acting, Bed, bossctl, until};
 
+use crate::apply::changed;
 use crate::steps::{drain, quick, undrain, whole};
 use crate::with_script;
 
@@ -225,8 +226,21 @@ fn every_change_is_in_the_log_with_who_asked_for_it() {
         let (_, pid) = run(bed, asked, words);
         bed.logged(asked, &format!("{text} asked for by uid {uid}, pid {pid}: "));
     };
+    // The leader's log names the node where it was asked, whose log has the process.
+    let from = name(&bed, asked);
+    let forwarded = |bed: &Bed, text: &str| {
+        bed.logged(first.index, &format!("{from} forwards a command of its uid {uid}: {text}"));
+    };
     logged(&bed, &["drain", &other, "--reason", "disk"], &format!("drain of {other} (disk)"));
+    forwarded(&bed, &format!("drain of {other}"));
     logged(&bed, &["undrain", &other], &format!("undrain of {other}"));
+    forwarded(&bed, &format!("undrain of {other}"));
+    let (_, pid) = run(&bed, asked, &["reload", "--wait"]);
+    bed.logged(asked, &format!("reload asked for by uid {uid}, pid {pid}"));
+    let file = changed(&bed, &[("fence-window = \"400ms\"", "fence-window = \"300ms\"")]);
+    let file = file.to_str().expect("UTF-8");
+    logged(&bed, &["apply", file], &format!("apply of {file}"));
+    forwarded(&bed, "apply");
     logged(&bed, &["pause", "--for", "60s"], "pause for 60 s");
     logged(&bed, &["resume"], "resume");
     logged(&bed, &["clear", &other], &format!("clear of {other}"));
@@ -244,8 +258,20 @@ fn every_change_is_in_the_log_with_who_asked_for_it() {
     bed.judge(Some(&last));
 }
 
+/// Those that ask no daemon, or not first.
+const ALONE: [&str; 9] = [
+    "config check",
+    "ca init",
+    "ca issue",
+    "ca renew",
+    "ca show",
+    "install-bundle",
+    "playground",
+    "completions",
+    "version",
+];
 /// Each verb that asks a daemon.
-const VERBS: [&[&str]; 16] = [
+const VERBS: [&[&str]; 18] = [
     &["status"],
     &["explain"],
     &["history"],
@@ -262,7 +288,46 @@ const VERBS: [&[&str]; 16] = [
     &["force-resign"],
     &["switchover", "--to", "beta"],
     &["confirm-dead", "beta", "--yes", "beta"],
+    &["apply", "/dev/null"],
+    &["reload"],
 ];
+
+/// Those that change something, as the log of a node calls them; some are previewed first.
+const CHANGES: [&str; 9] = [
+    "drain of this node",
+    "undrain of this node",
+    "pause",
+    "resume",
+    "clear of this node",
+    "forced resign",
+    "switchover to beta",
+    "confirm-dead of beta",
+    "reload",
+];
+
+#[test]
+fn every_verb_is_in_the_lists() {
+    use clap::CommandFactory;
+
+    fn leaves(command: &clap::Command, above: &str, found: &mut Vec<String>) {
+        for verb in command.get_subcommands().filter(|verb| verb.get_name() != "help") {
+            let name = format!("{above} {}", verb.get_name());
+            if verb.has_subcommands() {
+                leaves(verb, &name, found);
+            } else {
+                found.push(name.trim_start().to_owned());
+            }
+        }
+    }
+    let mut known = Vec::new();
+    leaves(&bossctl::args::Args::command(), "", &mut known);
+    let listed = |name: &str| {
+        let words: Vec<&str> = name.split(' ').collect();
+        ALONE.contains(&name) || VERBS.iter().any(|verb| verb.starts_with(&words))
+    };
+    let missing: Vec<_> = known.iter().filter(|name| !listed(name)).collect();
+    assert!(missing.is_empty() && known.len() == ALONE.len() + VERBS.len(), "{known:?}");
+}
 
 #[test]
 fn for_another_user_every_verb_ends_with_77() {
@@ -308,6 +373,10 @@ fn for_another_user_every_verb_ends_with_77() {
     }
     open(&socket, 0o666);
     every_verb_says("not permitted: this needs root");
+    for change in CHANGES {
+        let line = bed.logged(boss.index, &format!("{change} asked for by uid {NOBODY}, pid "));
+        assert!(line.ends_with(": not permitted"), "{line}");
+    }
     bed.agree_on(&boss);
     bed.judge(Some(&boss));
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use bossctl::ca;
-use control::model::{Certificate, Level, Status};
+use control::model::{Certificate, Level, Member, Status};
 use control::reload::Effect;
 use harness::{Bed, until};
 use rcgen::{
@@ -215,9 +215,9 @@ fn a_certificate_that_ends_soon_or_cannot_be_read_is_told_before_it_matters() {
     let mut bed = Bed::start(&three());
     let boss = bed.boss();
     let index = boss.index;
-    let told = |bed: &mut Bed, words: &str| {
+    let told = |bed: &mut Bed, asked: usize, words: &str| {
         bed.until(&format!("a posture with {words:?}"), |seen| {
-            let status = seen[index].status()?;
+            let status = seen[asked].status()?;
             let reasons = &status.posture.reasons;
             let degraded = status.posture.level == Level::Degraded;
             (degraded && reasons.iter().any(|it| it.contains(words))).then_some(())
@@ -226,19 +226,27 @@ fn a_certificate_that_ends_soon_or_cannot_be_read_is_told_before_it_matters() {
     let name = bed.node(index).name.clone();
     issue_between(&bed, index, -DAY, 5 * DAY + 60);
     assert!(reload(&bed, index).taken);
-    told(&mut bed, &format!("the certificate of {name} expires in 5 days"));
+    // Each node says it, whichever is asked, of connections that show the one from before.
+    for asked in 0..3 {
+        told(&mut bed, asked, &format!("the certificate of {name} expires in 5 days"));
+        let status = bed.node(asked).status().expect("it answers");
+        let days = |it: &Member| it.certificate.map(|it| it.days_left);
+        assert!(status.members.iter().all(|it| days(it).is_some()), "{status:?}");
+        assert_eq!(status.member(&name).and_then(days), Some(5));
+    }
     assert_eq!(certificate(&bed, index).days_left, 5);
 
     renew(&bed, index, &bed.dir().join("ca"), ca::RenewKey::Keep);
     assert!(reload(&bed, index).taken);
-    bed.until("a posture that is SAFE again", |seen| {
-        (seen[index].status()?.posture.level == Level::Safe).then_some(())
+    bed.until("postures that are SAFE again", |seen| {
+        let safe = |status: &Status| status.posture.level == Level::Safe;
+        seen.iter().all(|seen| seen.status().is_some_and(safe)).then_some(())
     });
     // Seen without anybody asking: the next start would fail.
     let key = tls(&bed, index, "node.key");
     let away = key.with_extension("away");
     fs::rename(&key, &away).expect("ours");
-    told(&mut bed, "node.key: cannot be read");
+    told(&mut bed, index, "node.key: cannot be read");
     assert!(certificate(&bed, index).trouble.is_some_and(|why| why.contains("node.key")));
     fs::rename(&away, &key).expect("ours");
     bed.until("no trouble any more", |seen| {

@@ -66,50 +66,16 @@ pub(crate) fn zlink() -> Client {
 /// The varlink package of Python, or why it is not there.
 pub(crate) fn python() -> Result<Client, &'static str> {
     static MADE: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    let python = MADE.get_or_init(make).as_ref().map_err(String::as_str)?;
-    Ok(Client { program: vec![python.clone(), directory().join("drive.py")] })
+    let made = MADE.get_or_init(|| {
+        harness::python::environment("varlink-client", &directory().join("requirements.txt"))
+    });
+    let python = made.as_ref().map_err(String::as_str)?.join("bin/python");
+    Ok(Client { program: vec![python, directory().join("drive.py")] })
 }
 
 /// In CI a skip counts as failed (`tests/run`).
 pub(crate) fn skip(name: &str, why: &str) {
     println!("SKIPPED {name}: {why}");
-}
-
-/// Beside the build's own output: `cargo clean` removes it.
-fn make() -> Result<PathBuf, String> {
-    let own = std::env::current_exe().expect("a test knows its own path");
-    let target = own.ancestors().nth(3).expect("TARGET/PROFILE/deps/TEST");
-    let environment = target.join("tools/varlink-client");
-    let python = environment.join("bin/python");
-    if works(&python) {
-        return Ok(python);
-    }
-    let venv = Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment).output();
-    let venv = venv.map_err(|error| format!("python3: {error}"))?;
-    if !venv.status.success() {
-        return Err("python3 makes no venv: install python3-venv".to_owned());
-    }
-    let mut pip = Command::new(&python);
-    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"]);
-    let pip = pip.arg(directory().join("requirements.txt")).output();
-    let pip = pip.map_err(|error| format!("pip: {error}"))?;
-    if pip.status.success() && works(&python) {
-        return Ok(python);
-    }
-    let said = String::from_utf8_lossy(&pip.stderr).lines().last().unwrap_or_default().to_owned();
-    Err(format!("the varlink package cannot be installed: {said}"))
-}
-
-/// It is there, in the version that is pinned.
-fn works(python: &Path) -> bool {
-    let pinned = std::fs::read_to_string(directory().join("requirements.txt")).expect("ours");
-    let version = pinned.trim().trim_start_matches("varlink==");
-    let check = format!(
-        "import varlink\nfrom importlib.metadata import version\n\
-         assert version('varlink') == {version:?}"
-    );
-    let run = Command::new(python).args(["-c", &check]).stderr(Stdio::null()).status();
-    run.is_ok_and(|status| status.success())
 }
 
 fn directory() -> PathBuf {
