@@ -17,9 +17,8 @@ mod server;
 mod shadow;
 mod values;
 
-use std::fs::OpenOptions;
+use std::fs::File;
 use std::io::{self, Read as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use election::{ClusterState, NodeId, Span};
@@ -231,10 +230,7 @@ fn read_file(path: &Path) -> Result<Option<Source>, ConfigError> {
         let help = "bossd must be able to read its configuration: see ls -l";
         ConfigError::of_file(path, format!("cannot be read: {error}"), help)
     };
-    // A pipe that nobody writes to would be waited for, for ever.
-    let mut options = OpenOptions::new();
-    let opened = options.read(true).custom_flags(nix::libc::O_NONBLOCK).open(path);
-    let file = match opened {
+    let file = match File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         opened => opened.map_err(unreadable)?,
     };
