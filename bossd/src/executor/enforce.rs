@@ -289,7 +289,10 @@ impl Daemon {
                 });
             }
             ToExecutor::MaySleep => self.sleep.handed_over(),
-            ToExecutor::Fence(order) => self.fences.start(&self.environment.config, order),
+            ToExecutor::Fence(order) => {
+                let units = self.environment.runs_units();
+                self.fences.start(&self.environment.config, order, units);
+            }
             ToExecutor::Reload { ask } => self.reloads.ask(Some(ask)),
             ToExecutor::Taken(taken) => self.handle_taken(taken),
             // The channel's end follows; it is expected.

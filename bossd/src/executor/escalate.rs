@@ -7,12 +7,12 @@ mod units;
 use std::process::Stdio;
 
 use election::Moment;
-use tokio::process::Command;
 use tokio::sync::mpsc;
 use tracing::{error, info};
 
 use super::hooks::plan::Facts;
 use super::hooks::tree::{self, Bystanders, Spared};
+use super::outside::{self, Place};
 use super::transition::Outcome;
 use crate::clock::{self, Alarm};
 use crate::config::OnFenceFailure;
@@ -26,6 +26,8 @@ pub(super) struct Emergency {
     pub(super) target: String,
     /// The end of D.
     pub(super) limit: Moment,
+    /// Hooks run as units, and so does the command.
+    pub(super) units: bool,
     /// Something was promoted since this host booted: a reboot would end it.
     pub(super) acted_since_boot: bool,
 }
@@ -37,7 +39,7 @@ pub(super) async fn run(
     spared: Spared,
     outcomes: mpsc::UnboundedSender<Outcome>,
 ) {
-    let Emergency { facts, target, limit, acted_since_boot } = emergency;
+    let Emergency { facts, target, limit, units, acted_since_boot } = emergency;
     let success = match how {
         OnFenceFailure::Alarm => false,
         OnFenceFailure::StopUnits { timeout } => {
@@ -51,7 +53,7 @@ pub(super) async fn run(
         }
         OnFenceFailure::Command { argv, timeout } => {
             let limit = limit.earliest(clock::now().plus(timeout));
-            command(&argv, &facts, limit, &spared).await
+            command(&argv, &facts, limit, units, &spared).await
         }
     };
     let _ = outcomes.send(Outcome::Escalated { success });
@@ -77,16 +79,40 @@ fn reboot(facts: &Facts, acted_since_boot: bool, reboot_now: impl FnOnce() -> st
     error!(boss_transition, "this host does not reboot: {error}");
 }
 
-async fn command(argv: &[String], facts: &Facts, limit: Moment, spared: &Spared) -> bool {
+/// As a unit where hooks are units; within bossd's own rights where that does not succeed, for a bus
+/// that is gone must not keep anybody from letting go.
+async fn command(
+    argv: &[String],
+    facts: &Facts,
+    limit: Moment,
+    units: bool,
+    spared: &Spared,
+) -> bool {
+    let most = limit.left_until_either(clock::now());
+    if units && run_command(Place::Unit { most }, argv, facts, limit, spared).await {
+        return true;
+    }
+    !limit.over_when_either(clock::now())
+        && run_command(Place::Child, argv, facts, limit, spared).await
+}
+
+async fn run_command(
+    place: Place,
+    argv: &[String],
+    facts: &Facts,
+    limit: Moment,
+    spared: &Spared,
+) -> bool {
     let transition = facts.transition.as_str();
     let Some((program, arguments)) = argv.split_first() else { return false };
     let bystanders = Bystanders::now();
-    let child = Command::new(program)
-        .args(arguments)
-        .env("BOSS_NODE", &facts.node)
-        .env("BOSS_CLUSTER", &facts.cluster)
-        .env("BOSS_EPOCH", facts.epoch.unwrap_or_default().to_string())
-        .env("BOSS_TRANSITION", transition)
+    let environment = [
+        ("BOSS_NODE", facts.node.clone()),
+        ("BOSS_CLUSTER", facts.cluster.clone()),
+        ("BOSS_EPOCH", facts.epoch.unwrap_or_default().to_string()),
+        ("BOSS_TRANSITION", transition.to_owned()),
+    ];
+    let child = outside::command(place, program, arguments, &environment)
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .process_group(0)

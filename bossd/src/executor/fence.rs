@@ -10,13 +10,14 @@ use std::rc::Rc;
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
 use super::hooks::plan::PATH;
 use super::hooks::tree::Spared;
 use super::hooks::trust;
+use super::outside::{self, Place};
 use crate::clock;
 use crate::config::{Config, FenceConfig};
 use crate::ipc::FenceOrder;
@@ -52,7 +53,7 @@ impl Fences {
     }
 
     /// Runs it beside the loop.
-    pub(super) fn start(&self, config: &Config, order: FenceOrder) {
+    pub(super) fn start(&self, config: &Config, order: FenceOrder, units: bool) {
         let (run, done) = (order.run, self.done.clone());
         let Some(fence) = config.fence.clone().filter(|_| !config.node.shadow) else {
             let outcome = Err("[fence] run is not set any more".to_owned());
@@ -67,8 +68,9 @@ impl Fences {
         }
         let (cluster, node) = (config.cluster.name.clone(), config.node.name.to_string());
         let (targets, spared) = (self.targets.clone(), self.spared.clone());
+        let place = if units { Place::Unit { most: fence.timeout } } else { Place::Child };
         tokio::task::spawn_local(async move {
-            let outcome = carry_out(&fence, &order, &cluster, &node, &spared).await;
+            let outcome = carry_out(place, &fence, &order, &cluster, &node, &spared).await;
             targets.borrow_mut().remove(&target);
             let _ = done.send(Fenced { run, outcome });
         });
@@ -84,6 +86,7 @@ pub(super) async fn check_trust(program: &str) -> Result<(), String> {
 }
 
 async fn carry_out(
+    place: Place,
     fence: &FenceConfig,
     order: &FenceOrder,
     cluster: &str,
@@ -100,7 +103,7 @@ async fn carry_out(
         _ = clock::pause(*timeout) => return Err(format!("{program} could not be looked at")),
     }
     info!("running {program} to make sure that {} is off", order.target);
-    let mut child = start(program, arguments, order, cluster, node)
+    let mut child = start(place, program, arguments, order, cluster, node)
         .map_err(|error| format!("{program}: {error}"))?;
     let pid = child.id().unwrap_or_default();
     // Else the executor, which waits for all that hooks leave behind, takes its exit status away.
@@ -131,6 +134,7 @@ async fn kill(child: &mut Child, pid: u32) {
 }
 
 fn start(
+    place: Place,
     program: &str,
     arguments: &[String],
     order: &FenceOrder,
@@ -138,15 +142,18 @@ fn start(
     node: &str,
 ) -> std::io::Result<Child> {
     let epoch = order.epoch.map(|epoch| epoch.to_string()).unwrap_or_default();
-    Command::new(program)
-        .args(arguments)
+    let environment = [
+        ("PATH", PATH.to_owned()),
+        ("BOSS_TARGET", order.target.clone()),
+        ("BOSS_TARGET_ADDRESS", order.address.clone()),
+        ("BOSS_EPOCH", epoch),
+        ("BOSS_CLUSTER", cluster.to_owned()),
+        ("BOSS_NODE", node.to_owned()),
+    ];
+    let mut command = outside::command(place, program, arguments, &environment);
+    command
         .env_clear()
-        .env("PATH", PATH)
-        .env("BOSS_TARGET", &order.target)
-        .env("BOSS_TARGET_ADDRESS", &order.address)
-        .env("BOSS_EPOCH", epoch)
-        .env("BOSS_CLUSTER", cluster)
-        .env("BOSS_NODE", node)
+        .envs(environment)
         .current_dir("/")
         .process_group(0)
         .kill_on_drop(true)
@@ -177,7 +184,8 @@ mod tests {
             address: "10.0.0.2:26770".to_owned(),
             epoch: Some(7),
         };
-        let outcome = carry_out(&fence, &order, "web", "alpha", &Spared::default()).await;
+        let outcome =
+            carry_out(Place::Child, &fence, &order, "web", "alpha", &Spared::default()).await;
         (outcome, fs::read_to_string(home.path().join("said")).unwrap_or_default())
     }
 

@@ -12,6 +12,7 @@ pub mod hooks;
 pub mod keepalived;
 mod leftovers;
 pub mod marker;
+mod outside;
 mod readiness;
 mod reload;
 mod remembered;
@@ -396,6 +397,11 @@ fn own_claim(config: &Config) -> Option<Epoch> {
 }
 
 impl Environment {
+    /// Hooks run as units of systemd.
+    fn runs_units(&self) -> bool {
+        self.runner_in_use.runner == choice::SYSTEMD
+    }
+
     fn spawn_elector(&self, began: Began) -> io::Result<Elector> {
         let Began { last_epoch, ready, served, demotes } = began;
         let serving = self.serving.as_ref().ok_or(io::ErrorKind::Unsupported)?;

@@ -46,6 +46,7 @@ impl Daemon {
                         facts: self.transitions.facts_of_demote(epoch),
                         target: target::name_of_instance(&self.environment.config),
                         limit,
+                        units: self.environment.runs_units(),
                         acted_since_boot: self.marker.acted_since_boot(),
                     };
                     let done = self.transitions.outcome_sender();

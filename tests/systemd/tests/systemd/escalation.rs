@@ -98,3 +98,35 @@ fn a_host_whose_demote_hook_fails_reboots_by_force_and_not_again_when_it_fails_a
     site.agree_on(&second);
     site.judge(Some(&second));
 }
+
+#[test]
+fn a_command_that_makes_sure_has_the_rights_that_bossd_itself_has_not() {
+    let Some((tree, packages)) = possible() else { return };
+    let mut site = Site::configured(&tree, &packages);
+    let means = "command\"\\nescalation-command = [\"/usr/local/sbin/isolate\"]\\n\
+                 escalation-timeout = \"300ms";
+    let first = started(
+        &mut site,
+        means,
+        "cat >/etc/boss/hooks.d/60-forgets <<'EOF'
+#!/bin/sh
+case $1 in
+promote) ip address add 192.0.2.9/32 dev lo ;;
+demote) exit 1 ;;
+esac
+EOF
+cat >/usr/local/sbin/isolate <<'EOF'
+#!/bin/sh
+ip address del 192.0.2.9/32 dev lo
+EOF
+chmod 0755 /etc/boss/hooks.d/60-forgets /usr/local/sbin/isolate",
+    );
+    let machine = site.machine(first.index);
+    assert!(machine.done("ip address show dev lo").contains("192.0.2.9"));
+    loses_its_elector(&site, first.index);
+    machine.logged("escalation-command /usr/local/sbin/isolate ended: exit status: 0");
+    assert!(!machine.done("ip address show dev lo").contains("192.0.2.9"));
+    let second = site.boss_after(&first);
+    site.nobody_waited(&second);
+    site.judge(Some(&second));
+}
