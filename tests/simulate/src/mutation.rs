@@ -4,6 +4,7 @@
 use std::process::ExitCode;
 use std::time::SystemTime;
 
+use election::Mutant;
 use simulate::{Broken, Outcome, Summary, Tell, faults_of, regressions, run};
 
 use crate::Arguments;
@@ -21,6 +22,11 @@ enum Result {
 /// never decides any more is noticed by that.
 const FOR_EVERY_RULE: u64 = 600;
 
+/// What is done about a word that was wrong (V7). Nobody vouches wrongly in these worlds, for that is
+/// the operator's own second boss; the script `confirm_alive` notices them.
+const OUTSIDE: [Broken; 2] =
+    [Broken::Core(Mutant::V7BelievesForEver), Broken::Core(Mutant::R1IgnoresUnpromised)];
+
 pub(crate) fn try_all(arguments: &Arguments) -> ExitCode {
     let unbroken = look(arguments, Broken::Nothing, FOR_EVERY_RULE, None).0.missing();
     if !unbroken.is_empty() {
@@ -29,6 +35,10 @@ pub(crate) fn try_all(arguments: &Arguments) -> ExitCode {
     }
     let (mut caught, mut bad) = (0, Vec::new());
     for broken in Broken::all() {
+        if OUTSIDE.contains(&broken) {
+            println!("{:26} is nothing that happens here; a script notices it", broken.name());
+            continue;
+        }
         match try_one(arguments, broken) {
             Result::Caught => caught += 1,
             Result::Survived => bad.push(format!("{} survives", broken.name())),
